@@ -1,0 +1,104 @@
+"""The ordered VQ-VAE (anytime paper, section 4)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.config import AutoencoderConfig, Media
+from models.networks import build_decoder, build_encoder
+from models.quantiser import Quantised, Quantiser
+from models.truncation import prefix_mask
+
+RANGES = {"image": (0.0, 1.0), "audio": (-1.0, 1.0)}
+
+
+class OrderedLoss(NamedTuple):
+    """The three terms of Eq. (6), each summed over an example and averaged over the batch; scalars."""
+
+    reconstruction: Tensor
+    codebook: Tensor
+    commitment: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """What is minimised."""
+        return self.reconstruction + self.codebook + self.commitment
+
+
+class OrderedVQVAE(nn.Module):
+    """Encoder, channel-wise quantiser and decoder whose K codes are sorted by importance.
+
+    Trained with `losses`: at full length it is the VQ-VAE of Eq. (5); with random lengths the order-inducing Eq. (6).
+    """
+
+    def __init__(self, config: AutoencoderConfig, media: Media) -> None:
+        super().__init__()
+        self.config = config
+        self.media = media
+        self.code_shape = config.code_shape(media)
+        self.encoder = build_encoder(config, media)
+        self.quantiser = Quantiser(config.codebook, config.code_dim(media))
+        self.decoder = build_decoder(config, media)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(B, *media shape) -> z_e (B, K, D): each channel of the feature map is one code (section 4.3)."""
+        features: Tensor = self.encoder(x)
+        return features.flatten(2)
+
+    def quantise(self, z: Tensor) -> Quantised:
+        """z_e (B, K, D) -> indices (B, K) and vectors (B, K, D)."""
+        quantised: Quantised = self.quantiser(z)
+        return quantised
+
+    def encode_codes(self, x: Tensor) -> Tensor:
+        """(B, *media shape) -> code indices (B, K) int64."""
+        return self.quantiser.nearest(self.encode(x))
+
+    def decode_codes(self, codes: Tensor, lengths: Tensor) -> Tensor:
+        """Decode a prefix of each row of codes; the rest is zero vectors (section 3.2).
+
+        Args:
+            codes: (B, K) int64; entries from `lengths` on are ignored but must be valid indices.
+            lengths: (B,) int64, each 0..K.
+
+        Returns:
+            (B, *media shape), clamped to the range of the media: [0, 1] for images, [-1, 1] for audio.
+        """
+        vectors = self.quantiser.lookup(codes) * prefix_mask(lengths, self.config.codes)[..., None]
+        return self._decode_vectors(vectors).clamp(*RANGES[self.media.type])
+
+    def losses(self, x: Tensor, lengths: Tensor, commitment: float) -> OrderedLoss:
+        """The terms of Eq. (6) for one truncation index per example; Eq. (5) where every length is K.
+
+        Args:
+            x: (B, *media shape).
+            lengths: (B,) int64, each 1..K.
+            commitment: beta.
+        """
+        z = self.encode(x)
+        mask = prefix_mask(lengths, self.config.codes)[..., None]
+        _, entries = self.quantise(z)
+        straight_through = z + (entries - z).detach()
+        reconstruction = self._decode_vectors(straight_through * mask)
+        return OrderedLoss(
+            _per_example(reconstruction - x),
+            _per_example((entries - z.detach()) * mask),
+            commitment * _per_example((z - entries.detach()) * mask),
+        )
+
+    @torch.no_grad()
+    def initialise_codebook(self, x: Tensor, generator: torch.Generator) -> None:
+        """Place the codebook on the encoder's outputs for x (B, *media shape), B * K >= C."""
+        self.quantiser.initialise(self.encode(x).flatten(0, 1), generator)
+
+    def _decode_vectors(self, vectors: Tensor) -> Tensor:
+        sample: Tensor = self.decoder(vectors.reshape(*vectors.shape[:2], *self.code_shape))
+        return sample
+
+
+def _per_example(difference: Tensor) -> Tensor:
+    """Squared norm of each example, averaged over the batch."""
+    return difference.square().sum() / len(difference)

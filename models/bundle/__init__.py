@@ -1,0 +1,1 @@
+"""The bundle format: write, load, verify, show."""

@@ -1,0 +1,56 @@
+"""Load a bundle's networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from models.autoencoder import OrderedVQVAE
+from models.bundle.manifest import AUTOENCODER, PRIOR, Manifest
+from models.bundle.reader import verify_bundle
+from models.errors import BundleError
+from models.prior import TransformerPrior
+
+
+class Networks(NamedTuple):
+    """A verified bundle's networks, float32, in evaluation mode, without gradients."""
+
+    manifest: Manifest
+    autoencoder: OrderedVQVAE
+    prior: TransformerPrior
+
+
+def load_networks(path: Path, device: str = "cpu") -> Networks:
+    """Verify the bundle at folder `path` and load its networks.
+
+    Raises:
+        BundleError: if anything is missing, changed, or of another shape than the manifest says.
+    """
+    manifest = verify_bundle(path)
+    autoencoder = OrderedVQVAE(manifest.autoencoder, manifest.media)
+    prior = TransformerPrior(manifest.prior, manifest.codes, manifest.autoencoder.codebook, labels=len(manifest.labels))
+    _fill(autoencoder, path / AUTOENCODER)
+    _fill(prior, path / PRIOR)
+    return Networks(manifest, autoencoder.to(device), prior.to(device))
+
+
+def _fill(module: nn.Module, file: Path) -> None:
+    try:
+        stored = load_file(file)
+    except SafetensorError as error:
+        raise BundleError(file, f"is not a safetensors file: {error}") from error
+    expected = module.state_dict()
+    for name in sorted(expected.keys() ^ stored.keys()):
+        raise BundleError(file, f"{'lacks' if name in expected else 'has an unexpected'} tensor {name}")
+    for name, tensor in expected.items():
+        if stored[name].shape != tensor.shape:
+            raise BundleError(
+                file,
+                f"tensor {name} has shape {list(stored[name].shape)} where the manifest calls for {list(tensor.shape)}",
+            )
+    module.load_state_dict({name: tensor.float() for name, tensor in stored.items()})
+    module.eval().requires_grad_(False)

@@ -1,0 +1,74 @@
+"""Write bundles, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from models.autoencoder import OrderedVQVAE
+from models.bundle.manifest import AUTOENCODER, MANIFEST, PRIOR, FileEntry, Manifest
+from models.errors import BundleError
+from models.prior import TransformerPrior
+
+
+def write_bundle(
+    path: Path,
+    manifest: Manifest,
+    autoencoder: OrderedVQVAE,
+    prior: TransformerPrior,
+    extra: Mapping[str, bytes] | None = None,
+) -> Manifest:
+    """Write a bundle to the folder `path`, replacing a bundle that is there.
+
+    Everything is written beside `path` first and then renamed, so that no half-written bundle is ever seen.
+
+    Args:
+        manifest: its `files` are filled in here.
+        extra: more files by plain name, such as report.json and samples.png.
+
+    Returns:
+        The manifest as written.
+
+    Raises:
+        BundleError: if `path` holds something else than a bundle, or cannot be written.
+    """
+    if path.exists() and not (path / MANIFEST).is_file():
+        raise BundleError(path, "exists and is not a bundle: choose another folder")
+    files = {AUTOENCODER: half_precision(autoencoder), PRIOR: half_precision(prior), **(extra or {})}
+    entries = {
+        name: FileEntry(bytes=len(data), sha256=hashlib.sha256(data).hexdigest()) for name, data in files.items()
+    }
+    complete = manifest.model_copy(update={"files": entries})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+            fresh = Path(scratch) / "new"
+            fresh.mkdir()
+            for name, data in files.items():
+                (fresh / name).write_bytes(data)
+            (fresh / MANIFEST).write_text(complete.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            if path.exists():
+                path.rename(Path(scratch) / "old")
+            fresh.rename(path)
+    except OSError as error:
+        raise BundleError(path, f"cannot be written: {error.strerror}") from error
+    return complete
+
+
+def half_precision(module: nn.Module) -> bytes:
+    """A module's parameters as safetensors, floating-point ones in half precision."""
+    return save({name: tensor.detach().half().contiguous().cpu() for name, tensor in module.state_dict().items()})
+
+
+def round_to_half(module: nn.Module) -> nn.Module:
+    """Round a module's parameters, in place, to what `half_precision` stores; returns the module."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(parameter.half())
+    return module

@@ -1,0 +1,63 @@
+"""Arithmetic whose result for one row does not depend on the rows beside it.
+
+A matrix product usually rounds differently for a batch of 1 than for a batch of 64, which would now and then turn one
+drawn code into another. Intel's library can be told to fix its order of operations; where it cannot,
+`invariant_buckets` finds the batch sizes that happen to agree.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from models.prior import KVCache, TransformerPrior
+
+_STRICT_MODES = {"AVX512": "AVX512,STRICT", "AVX2": "AVX2,STRICT"}
+
+
+def configure() -> None:
+    """Ask the CPU's matrix library for strict reproducibility; must run before a process's first matrix product."""
+    mode = _STRICT_MODES.get(torch.backends.cpu.get_cpu_capability())
+    if mode:
+        os.environ.setdefault("MKL_CBWR", mode)
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+@torch.inference_mode()
+def invariant_buckets(prior: TransformerPrior, slots: int, buckets: Sequence[int]) -> tuple[int, ...]:
+    """Those batch sizes in which every row of a prior's step is bit for bit what it is among all `slots` rows.
+
+    The full table itself always is, since there each slot keeps its own row.
+
+    Args:
+        slots: rows of the full table, the largest bucket.
+        buckets: ascending batch sizes, the last of which is `slots`.
+
+    Returns:
+        The buckets to use, ascending; at least the last one.
+    """
+    device = prior.position.device
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.arange(slots, device=device)
+    positions = (rows % prior.codes).to(device)
+    tokens = torch.randint(prior.codebook, (slots,), generator=generator).to(device)
+    cache = KVCache(prior.config, prior.codes, slots, device)
+    for stale in (cache.keys, cache.values):
+        stale.copy_(torch.randn(stale.shape, generator=generator))
+    reference = prior.step(tokens, positions, rows, cache)
+
+    def agrees(bucket: int) -> bool:
+        chunks = [_filled(rows[start : start + bucket], bucket) for start in range(0, slots, bucket)]
+        return all(
+            torch.equal(prior.step(tokens[chunk], positions[chunk], chunk, cache), reference[chunk]) for chunk in chunks
+        )
+
+    return (*(bucket for bucket in buckets[:-1] if agrees(bucket)), slots)
+
+
+def _filled(chunk: Tensor, size: int) -> Tensor:
+    """Repeat the last row of a short chunk until it has `size`."""
+    return torch.cat([chunk, chunk[-1:].expand(size - len(chunk))])

@@ -1,0 +1,139 @@
+"""The ordered VQ-VAE and its prior as an `AnytimeModel`, on PyTorch, on CPU or CUDA."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from models.autoencoder import OrderedVQVAE
+from models.prior import KVCache, TransformerPrior
+from models.runtime.determinism import invariant_buckets
+from models.runtime.protocol import Decoded, SampleRequest
+from models.runtime.randomness import code_uniforms
+from models.runtime.sampling import draw
+from models.runtime.slots import SlotTable
+
+
+def power_of_two_buckets(slots: int) -> tuple[int, ...]:
+    """1, 2, 4, .. up to `slots`, which is the last whether or not it is a power of two."""
+    return (*(1 << i for i in range(slots.bit_length()) if 1 << i < slots), slots)
+
+
+class OrderedModel:
+    """Fixed slots over one preallocated KV cache; a step runs over a padded bucket of rows.
+
+    Every buffer has one row per slot and a last, spare row for padding to point at: what lands there is never read.
+    The host knows each slot's position, so that choosing rows never waits for the device.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, autoencoder: OrderedVQVAE, prior: TransformerPrior, slots: int) -> None:
+        self.total_codes = prior.codes
+        self.slots = slots
+        self.buckets = invariant_buckets(prior, slots, power_of_two_buckets(slots))
+        self._autoencoder = autoencoder
+        self._prior = prior
+        self._device = prior.position.device
+        self._table = SlotTable(slots, prior.codes)
+        rows = slots + 1
+        self._cache = KVCache(prior.config, prior.codes, rows, self._device)
+        self._tokens = torch.full((rows,), prior.start_token(None), device=self._device)
+        self._positions = torch.zeros(rows, dtype=torch.int64, device=self._device)
+        self._codes = torch.zeros((rows, prior.codes), dtype=torch.int64, device=self._device)
+        self._uniforms = torch.zeros((rows, prior.codes), dtype=torch.float64, device=self._device)
+        self._temperature = torch.ones(rows, dtype=torch.float64, device=self._device)
+        self._top_k = torch.full((rows,), prior.codebook, device=self._device)
+        self._top_p = torch.ones(rows, dtype=torch.float64, device=self._device)
+
+    @torch.inference_mode()
+    def begin(self, slot: int, request: SampleRequest) -> None:
+        """See `AnytimeModel.begin`."""
+        self._check(request)
+        self._table.occupy(slot)
+        codebook = self._prior.codebook
+        greedy = request.temperature == 0
+        self._tokens[slot] = self._prior.start_token(request.label)
+        self._positions[slot] = 0
+        self._uniforms[slot] = torch.from_numpy(code_uniforms(request.seed, request.sample, self.total_codes))
+        self._temperature[slot] = 1.0 if greedy else request.temperature
+        self._top_k[slot] = 1 if greedy else min(request.top_k or codebook, codebook)
+        self._top_p[slot] = request.top_p
+
+    @torch.inference_mode()
+    def step(self, slots: Sequence[int]) -> None:
+        """See `AnytimeModel.step`."""
+        self._table.check_can_step(slots)
+        rows = self._rows(slots)
+        positions = self._positions[rows]
+        logits = self._prior.step(self._tokens[rows], positions, rows, self._cache)
+        drawn = draw(
+            logits, self._uniforms[rows, positions], self._temperature[rows], self._top_k[rows], self._top_p[rows]
+        )
+        self._codes[rows, positions] = drawn
+        self._tokens[rows] = drawn
+        self._positions[rows] = positions + (rows < self.slots)
+        self._table.advance(slots)
+
+    @torch.inference_mode()
+    def decode(self, slots: Sequence[int]) -> Decoded:
+        """See `AnytimeModel.decode`."""
+        held = self.codes(slots)
+        rows = torch.tensor(slots, device=self._device)
+        media = self._autoencoder.decode_codes(self._codes[rows], self._positions[rows])
+        return Decoded(media.cpu().numpy(), held)
+
+    def codes(self, slots: Sequence[int]) -> list[list[int]]:
+        """The codes that each slot holds so far, in order of importance."""
+        lengths = [self._table.position(slot) for slot in slots]
+        rows = self._codes[torch.tensor(slots, device=self._device)].tolist()
+        return [row[:length] for row, length in zip(rows, lengths, strict=True)]
+
+    def position(self, slot: int) -> int:
+        """See `AnytimeModel.position`."""
+        return self._table.position(slot)
+
+    def release(self, slot: int) -> None:
+        """See `AnytimeModel.release`."""
+        self._table.release(slot)
+
+    def check_integrity(self) -> None:
+        """See `AnytimeModel.check_integrity`."""
+        taken = self._table.taken()
+        positions = self._positions.tolist()
+        wrong = [slot for slot in taken if positions[slot] != self._table.position(slot)]
+        if wrong:
+            raise AssertionError(f"host and device disagree about the positions of slots {wrong}")
+        if positions[self.slots] != 0:
+            raise AssertionError("the spare row has moved")
+
+    def _rows(self, slots: Sequence[int]) -> Tensor:
+        """The rows of the smallest bucket that holds the slots, padded with the spare row.
+
+        In the full table every slot has its own row, whoever else is there (`invariant_buckets` relies on it).
+        """
+        bucket = self.buckets[bisect_left(self.buckets, len(slots))]
+        spare = self.slots
+        if bucket == self.slots:
+            chosen = set(slots)
+            rows = [slot if slot in chosen else spare for slot in range(self.slots)]
+        else:
+            rows = [*slots, *[spare] * (bucket - len(slots))]
+        return torch.tensor(rows, device=self._device)
+
+    def _check(self, request: SampleRequest) -> None:
+        """Raise ValueError naming the field that is out of range."""
+        labels = self._prior.null_label
+        limits = {
+            "seed": 0 <= request.seed < 2**63,
+            "sample": 0 <= request.sample < 2**32,
+            "label": request.label is None or 0 <= request.label < labels,
+            "temperature": request.temperature >= 0,
+            "top_k": request.top_k >= 0,
+            "top_p": 0 < request.top_p <= 1,
+        }
+        for field, fits in limits.items():
+            if not fits:
+                raise ValueError(f"{field} is out of range: {getattr(request, field)!r}")

@@ -1,0 +1,53 @@
+"""Which slots are taken, and how far each has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SlotTable:
+    """A fixed number of slots, each free or at a position 0..K."""
+
+    def __init__(self, slots: int, codes: int) -> None:
+        self._codes = codes
+        self._positions: list[int | None] = [None] * slots
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def occupy(self, slot: int) -> None:
+        """Take a free slot at position 0. Raises ValueError if it is taken or does not exist."""
+        if not 0 <= slot < len(self._positions):
+            raise ValueError(f"there is no slot {slot} among {len(self._positions)}")
+        if self._positions[slot] is not None:
+            raise ValueError(f"slot {slot} is taken")
+        self._positions[slot] = 0
+
+    def position(self, slot: int) -> int:
+        """How far a taken slot has come. Raises ValueError if it is free or does not exist."""
+        position = self._positions[slot] if 0 <= slot < len(self._positions) else None
+        if position is None:
+            raise ValueError(f"slot {slot} is free")
+        return position
+
+    def check_can_step(self, slots: Sequence[int]) -> None:
+        """Raises ValueError unless the slots are distinct, taken and short of K, and there is at least one."""
+        if not slots or len(set(slots)) != len(slots):
+            raise ValueError(f"a step needs distinct slots, got {list(slots)}")
+        for slot in slots:
+            if self.position(slot) >= self._codes:
+                raise ValueError(f"slot {slot} already holds all {self._codes} codes")
+
+    def advance(self, slots: Sequence[int]) -> None:
+        """Move each slot one position on; call `check_can_step` first."""
+        for slot in slots:
+            self._positions[slot] = self.position(slot) + 1
+
+    def release(self, slot: int) -> None:
+        """Free a taken slot. Raises ValueError if it is free."""
+        self.position(slot)
+        self._positions[slot] = None
+
+    def taken(self) -> list[int]:
+        """The taken slots, ascending."""
+        return [slot for slot, position in enumerate(self._positions) if position is not None]

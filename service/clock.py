@@ -1,0 +1,21 @@
+"""Time as an argument, so that tests can move it by hand."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """A monotonic clock in seconds, comparable only with itself."""
+
+    def now(self) -> float:
+        """Seconds since an arbitrary start."""
+
+
+class MonotonicClock:
+    """The machine's monotonic clock."""
+
+    def now(self) -> float:
+        """Seconds since an arbitrary start."""
+        return time.monotonic()

@@ -1,0 +1,119 @@
+"""Errors that a client sees, as RFC 9457 problem details.
+
+ServiceError (500 internal)
+├── Malformed             400   unreadable request: bad JSON, bad deadline header
+├── ModelNotFound         404
+├── PayloadTooLarge       413
+├── InvalidField          422   a field outside what the model or the server allows
+├── Overloaded            503 + Retry-After   every place in the queue is taken
+├── Draining              503 + Retry-After   the server is shutting down
+├── WorkerLost            503 + Retry-After   the worker died and no other can answer in time
+└── DeadlineInfeasible    504 + minimum_deadline_ms   no minimum result fits into the deadline
+"""
+
+from __future__ import annotations
+
+from service.outcomes import Outcome
+
+
+class ServiceError(Exception):
+    """Base of every error with a status, a stable type and a message that is safe to show."""
+
+    status = 500
+    slug = "internal"
+    title = "Internal error"
+    outcome = Outcome.FAILED
+
+    def __init__(self, detail: str, **extra: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extra = extra
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Extra response headers."""
+        return {}
+
+
+class Malformed(ServiceError):
+    """The request cannot be read."""
+
+    status = 400
+    slug = "malformed-request"
+    title = "Malformed request"
+    outcome = Outcome.INVALID
+
+
+class ModelNotFound(ServiceError):
+    """No such model is loaded."""
+
+    status = 404
+    slug = "model-not-found"
+    title = "Model not found"
+    outcome = Outcome.INVALID
+
+
+class PayloadTooLarge(ServiceError):
+    """The body is larger than the server takes."""
+
+    status = 413
+    slug = "payload-too-large"
+    title = "Payload too large"
+    outcome = Outcome.INVALID
+
+
+class InvalidField(ServiceError):
+    """A field is outside what the model or the server allows."""
+
+    status = 422
+    slug = "invalid-field"
+    title = "Invalid field"
+    outcome = Outcome.INVALID
+
+
+class RetryLater(ServiceError):
+    """Base of what passes by itself: 503 with Retry-After, in whole seconds."""
+
+    status = 503
+    retry_after_s = 1
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Retry-After, as RFC 9110 writes it."""
+        return {"Retry-After": str(self.retry_after_s)}
+
+
+class Overloaded(RetryLater):
+    """Every place in the queue is taken."""
+
+    slug = "overloaded"
+    title = "Overloaded"
+    outcome = Outcome.OVERLOADED
+
+
+class Draining(RetryLater):
+    """The server is shutting down."""
+
+    slug = "draining"
+    title = "Shutting down"
+    outcome = Outcome.UNAVAILABLE
+
+
+class WorkerLost(RetryLater):
+    """The worker that held the request died, and no other can answer in time."""
+
+    slug = "worker-lost"
+    title = "Worker lost"
+    outcome = Outcome.UNAVAILABLE
+
+
+class DeadlineInfeasible(ServiceError):
+    """No minimum result fits into the deadline; `minimum_deadline_ms` would do."""
+
+    status = 504
+    slug = "deadline-infeasible"
+    title = "Deadline infeasible"
+    outcome = Outcome.INFEASIBLE
+
+    def __init__(self, detail: str, minimum_deadline_ms: float) -> None:
+        super().__init__(detail, minimum_deadline_ms=round(minimum_deadline_ms, 3))

@@ -1,0 +1,149 @@
+"""Everything that crosses a process boundary, and how it is written there (msgpack).
+
+API process -> worker:  Submit, Stop, Cancel, Drain
+Worker -> API process:  Ready, StartFailed, Preview, Result, Failed, Stats
+
+Clocks are never compared across processes: durations travel, and each side anchors them to its own clock on receipt.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True):
+    """Base of every message; `tag` names the class on the wire."""
+
+
+class ImageOptions(msgspec.Struct, frozen=True):
+    """How to turn a decoded sample into bytes. `scale` enlarges images by a whole factor, nearest neighbour."""
+
+    format: str
+    scale: int = 1
+
+
+class Sampling(msgspec.Struct, frozen=True):
+    """The parameters that decide the codes."""
+
+    seed: int
+    label: int | None
+    temperature: float
+    top_k: int
+    top_p: float
+
+
+class Submit(_Message, frozen=True):
+    """Generate `n` samples, sample i keyed by (seed, i).
+
+    Attributes:
+        remaining_ms: until the worker must have handed its result to the transport; the sender has already taken off what
+            the way back costs.
+        min_codes, max_codes: 1 <= min_codes <= max_codes <= K.
+        preview_ms: send a preview at most this often, None for never.
+    """
+
+    id: str
+    model: str
+    remaining_ms: float
+    n: int
+    sampling: Sampling
+    encoding: ImageOptions
+    min_codes: int
+    max_codes: int
+    preview_ms: float | None = None
+
+
+class Stop(_Message, frozen=True):
+    """Answer this request now, at its present prefix (`client_stop`)."""
+
+    id: str
+
+
+class Cancel(_Message, frozen=True):
+    """Forget this request; nothing is sent for it any more."""
+
+    id: str
+
+
+class Drain(_Message, frozen=True):
+    """Answer every request at its present prefix (`drain`) and take no more."""
+
+
+class Output(msgspec.Struct, frozen=True):
+    """One encoded sample."""
+
+    index: int
+    data: bytes
+    codes: list[int]
+    stop_reason: str
+    expected_quality: float
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """Where a request's time in the worker went, in milliseconds; `total_ms` is receipt to hand-over."""
+
+    queue_ms: float
+    sample_ms: float
+    decode_ms: float
+    encode_ms: float
+    total_ms: float
+
+
+class Ready(_Message, frozen=True):
+    """The worker is warmed up. `minimum_ms` is, per model, the time that one code, decoded and encoded, takes."""
+
+    device: str
+    minimum_ms: dict[str, float]
+    slots: dict[str, int]
+
+
+class StartFailed(_Message, frozen=True):
+    """The worker cannot start; `message` is safe to show."""
+
+    message: str
+
+
+class Preview(_Message, frozen=True):
+    """The sample as it stands; `output.stop_reason` is empty."""
+
+    id: str
+    output: Output
+    elapsed_ms: float
+
+
+class Result(_Message, frozen=True):
+    """The one ending of a request that was served: `outputs` in order of index, one per sample."""
+
+    id: str
+    outputs: list[Output]
+    timing: Timing
+
+
+class Failed(_Message, frozen=True):
+    """The one ending of a request that the worker could not serve; `message` is safe to show."""
+
+    id: str
+    message: str
+
+
+class StepStat(msgspec.Struct, frozen=True):
+    """One step of the loop: how many slots advanced, and how long it took in seconds."""
+
+    batch: int
+    seconds: float
+
+
+class Stats(_Message, frozen=True):
+    """Numbers for the metrics, gathered since the last one. `reserve_s` is the present decode reserve per model, in seconds."""
+
+    running: int
+    waiting: int
+    steps: dict[str, list[StepStat]]
+    reserve_s: dict[str, float]
+    minimum_ms: dict[str, float]
+
+
+ToWorker: TypeAlias = Submit | Stop | Cancel | Drain
+FromWorker: TypeAlias = Ready | StartFailed | Preview | Result | Failed | Stats

@@ -1,0 +1,31 @@
+"""The one vocabulary for how things end, shared by the API, the logs and the metrics."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class StopReason(StrEnum):
+    """Why a sample has as many codes as it has."""
+
+    COMPLETE = "complete"
+    DEADLINE = "deadline"
+    SHED = "shed"
+    CLIENT_STOP = "client_stop"
+    DRAIN = "drain"
+
+
+class Outcome(StrEnum):
+    """How a request ended: a stop reason when it was answered, else why it was not."""
+
+    COMPLETE = "complete"
+    DEADLINE = "deadline"
+    SHED = "shed"
+    CLIENT_STOP = "client_stop"
+    DRAIN = "drain"
+    INVALID = "invalid"
+    INFEASIBLE = "infeasible"
+    OVERLOADED = "overloaded"
+    UNAVAILABLE = "unavailable"
+    CLIENT_CLOSED = "client_closed"
+    FAILED = "failed"

@@ -1,0 +1,1 @@
+"""Trains ordered models from data and exports bundles."""
