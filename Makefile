@@ -1,0 +1,57 @@
+# `make serve` installs and starts the service with the bundled models; `make test` installs what the tests need and runs
+# them all. Both do their work once: a second call finds everything installed.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PORT   ?= 8000
+DATA   ?= $(shell dirname $$(dpkg -L dataset-fashion-mnist 2>/dev/null | grep train-images) 2>/dev/null)
+
+.PHONY: help serve test lint bench train clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make serve   install, and start the service on port $(PORT) with the bundled models"
+	@echo "make test    install what the tests need, and run them all"
+	@echo "make lint    linter, formatter and type checker"
+	@echo "make bench   measure the engine on this machine"
+	@echo "make train   train the bundled Fashion-MNIST model again"
+	@echo "make clean   remove the virtual environment and caches"
+
+serve: $(VENV)/.serve
+	$(BIN)/anytime serve --port $(PORT)
+
+test: $(VENV)/.dev $(VENV)/.system
+	$(BIN)/coverage erase
+	$(BIN)/pytest --cov --cov-report=term
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.serve
+	$(BIN)/anytime bench engine --bundle models/pretrained/fashion-mnist
+
+train: $(VENV)/.dev $(VENV)/.system
+	$(BIN)/anytime train fashion-mnist --data $(DATA) --out runs/fashion-mnist
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps record what was installed last, so that nothing is asked of the network until the pins or needs change.
+$(VENV)/.serve: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.serve
+
+# The tests use real data and a real Prometheus tool, which Debian and Ubuntu package.
+$(VENV)/.system: deploy/install-test-packages.sh | $(VENV)/bin/python
+	sh deploy/install-test-packages.sh
+	@touch $@

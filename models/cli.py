@@ -1,0 +1,131 @@
+"""The commands `anytime bundle`, to look into a bundle and check it, and `anytime bench engine`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from models.bundle.manifest import Manifest
+from models.bundle.reader import verify_bundle
+
+BundlePath = Annotated[Path, typer.Argument(help="The bundle's folder.")]
+
+bundle = typer.Typer(no_args_is_help=True, help="Look into bundles and check them.")
+bench = typer.Typer(no_args_is_help=True, help="Measure this machine.")
+
+
+@bench.callback()
+def _bench() -> None:
+    """Measure this machine."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(bundle, name="bundle")
+    app.add_typer(bench, name="bench")
+
+
+@bundle.command()
+def show(path: BundlePath) -> None:
+    """Say what a bundle holds.
+
+    Example:
+        anytime bundle show models/pretrained/fashion-mnist
+    """
+    console = Console()
+    manifest = verify_bundle(path)
+    console.print(_facts(path, manifest))
+    console.print(_curve(manifest))
+
+
+@bundle.command()
+def verify(path: BundlePath) -> None:
+    """Check every file of a bundle against its checksum, and that its weights fit its description.
+
+    Example:
+        anytime bundle verify runs/mine/bundle
+    """
+    from models.bundle.networks import load_networks
+
+    manifest = load_networks(path).manifest
+    Console().print(f"{path}: {manifest.name}, version {manifest.version}, is whole ({len(manifest.files)} files)")
+
+
+@bench.command()
+def engine(
+    bundle: Annotated[Path, typer.Option(help="The bundle whose model is measured.")],
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads, as the service's workers use.")] = 1,
+    batch: Annotated[list[int] | None, typer.Option(min=1, help="Batch sizes; repeat the option.")] = None,
+    repeats: Annotated[int, typer.Option(min=5, help="Complete samples per batch size.")] = 20,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the numbers to this file.")] = None,
+) -> None:
+    """Time each step and decode of a bundle's model, against the time that reading its weights takes.
+
+    Example:
+        anytime bench engine --bundle models/pretrained/fashion-mnist --batch 1 --batch 64 --json engine.json
+    """
+    import torch
+
+    from models.benchmark import benchmark_engine
+    from models.runtime import determinism
+
+    determinism.configure()
+    torch.set_num_threads(threads)
+    result = benchmark_engine(bundle, device, tuple(batch or (1, 4, 16, 64)), repeats)
+    Console().print(_timings(result))
+    if out is not None:
+        out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def _timings(result: dict[str, Any]) -> Table:
+    title = (
+        f"{result['bundle']} on {result['machine']}, {result['threads']} thread(s), floor {result['floor_ms']:.3f} ms"
+    )
+    table = Table(title=title, title_justify="left")
+    for heading in ("executor", "batch", "ms per step", "quartiles", "codes per s", "times the floor", "ms per decode"):
+        table.add_column(heading, justify="right")
+    for row in result["rows"]:
+        low, high = row["ms_quartiles"]
+        table.add_row(
+            row["executor"],
+            str(row["batch"]),
+            f"{row['ms_per_step']:.3f}",
+            f"{low:.3f} to {high:.3f}",
+            f"{row['codes_per_s']:,.0f}",
+            f"{row['floor_ratio']:.1f}",
+            f"{row['ms_per_decode']:.3f}",
+        )
+    return table
+
+
+def _facts(path: Path, manifest: Manifest) -> Table:
+    table = Table(title=str(path), show_header=False, title_justify="left")
+    autoencoder, prior = manifest.autoencoder, manifest.prior
+    rows = {
+        "name": f"{manifest.name}, version {manifest.version}",
+        "kind": f"{manifest.kind}, bundle format {manifest.format_version}",
+        "description": manifest.description,
+        "media": f"{manifest.media.type} {' x '.join(map(str, manifest.media.shape))}",
+        "labels": ", ".join(manifest.labels) or "none",
+        "codes": f"{autoencoder.codes} of {autoencoder.codebook}, {autoencoder.code_dim(manifest.media)} numbers each",
+        "prior": f"{prior.layers} layers, width {prior.width}, feed-forward {prior.feed_forward}, {prior.heads} heads",
+        "sampling": ", ".join(f"{name} {value:g}" for name, value in manifest.sampling.model_dump().items()),
+        "files": "\n".join(f"{name} ({entry.bytes:,} bytes)" for name, entry in manifest.files.items()),
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def _curve(manifest: Manifest) -> Table:
+    """Expected quality by number of codes, as bars."""
+    table = Table(title="expected quality by codes", title_justify="left", show_header=False)
+    for codes, quality in enumerate(manifest.quality_curve):
+        table.add_row(str(codes), f"{quality:.3f}", "█" * round(40 * quality))
+    return table

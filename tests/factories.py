@@ -1,0 +1,51 @@
+"""Small real models and bundles with random weights, for tests that need the machinery rather than the pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from models.autoencoder import OrderedVQVAE
+from models.bundle.manifest import Manifest
+from models.bundle.networks import Networks
+from models.bundle.writer import write_bundle
+from models.config import AutoencoderConfig, Media, PriorConfig
+from models.curve import fit_quality_curve
+from models.prior import TransformerPrior
+
+LABELS = ("circle", "square", "star")
+
+
+def tiny_manifest(name: str = "tiny", codes: int = 6, shape: tuple[int, int, int] = (1, 8, 8)) -> Manifest:
+    """A manifest of a model with 6 codes out of 8, on 8x8 pictures of three classes."""
+    return Manifest(
+        name=name,
+        description="Random weights, for tests.",
+        media=Media(type="image", shape=shape),
+        labels=LABELS,
+        autoencoder=AutoencoderConfig(codes=codes, codebook=8, filters=(4, 3), strides=(2, 1), widths=(8,)),
+        prior=PriorConfig(layers=2, width=16, feed_forward=32, heads=2),
+        quality_curve=fit_quality_curve([0.5**n for n in range(codes + 1)]),
+    )
+
+
+def tiny_networks(manifest: Manifest | None = None, seed: int = 0) -> Networks:
+    """Networks of the tiny manifest, random from the seed, in evaluation mode."""
+    manifest = manifest or tiny_manifest()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        autoencoder = OrderedVQVAE(manifest.autoencoder, manifest.media)
+        torch.nn.init.normal_(autoencoder.quantiser.codebook)
+        prior = TransformerPrior(manifest.prior, manifest.codes, manifest.autoencoder.codebook, len(manifest.labels))
+        torch.nn.init.normal_(prior.head.weight, std=0.3)
+    for module in (autoencoder, prior):
+        module.eval().requires_grad_(False)
+    return Networks(manifest, autoencoder, prior)
+
+
+def write_tiny_bundle(folder: Path, name: str = "tiny", seed: int = 0) -> Path:
+    """Write the tiny model as a bundle into `folder / name`."""
+    networks = tiny_networks(tiny_manifest(name), seed)
+    write_bundle(folder / name, networks.manifest, networks.autoencoder, networks.prior, {"report.json": b"{}"})
+    return folder / name

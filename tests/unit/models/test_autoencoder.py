@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from factories import tiny_networks
+
+from models.autoencoder import OrderedVQVAE
+from models.config import AutoencoderConfig, Media
+from models.quantiser import Quantiser
+from models.truncation import prefix_mask, sample_lengths
+
+
+@pytest.fixture
+def autoencoder() -> OrderedVQVAE:
+    return tiny_networks().autoencoder
+
+
+def test_each_code_is_the_nearest_codebook_entry_to_one_channel(autoencoder: OrderedVQVAE) -> None:
+    x = torch.rand(3, 1, 8, 8)
+    channels = autoencoder.encoder(x)  # (B, K, H, W): a channel is a code
+    distances = torch.cdist(channels.flatten(2), autoencoder.quantiser.codebook)
+    assert torch.equal(autoencoder.encode_codes(x), distances.argmin(-1))
+
+
+def test_equation_6_by_hand(autoencoder: OrderedVQVAE) -> None:
+    x, lengths, beta = torch.rand(4, 1, 8, 8), torch.tensor([1, 3, 6, 2]), 0.25
+    z = autoencoder.encode(x)
+    entries = autoencoder.quantiser.codebook[autoencoder.encode_codes(x)]
+    expected = torch.zeros(3)
+    for i, length in enumerate(lengths):
+        kept = entries[i].clone()
+        kept[length:] = 0
+        picture = autoencoder.decoder(kept.reshape(1, 6, 4, 4))
+        distance = (z[i, :length] - entries[i, :length]).square().sum()
+        expected += torch.stack([(picture - x[i]).square().sum(), distance, beta * distance]) / len(x)
+    losses = autoencoder.losses(x, lengths, beta)
+    assert torch.allclose(torch.stack(list(losses)), expected, rtol=1e-4)
+    assert losses.total == pytest.approx(expected.sum().item(), rel=1e-4)
+
+
+def test_gradients_go_where_equation_5_sends_them() -> None:
+    autoencoder = tiny_networks().autoencoder.requires_grad_(True)
+    x, full = torch.rand(4, 1, 8, 8), torch.full((4,), 6)
+    encoder, codebook = autoencoder.encoder[0].weight, autoencoder.quantiser.codebook
+
+    def touched(term: torch.Tensor) -> tuple[bool, bool]:
+        gradients = torch.autograd.grad(term, [encoder, codebook], allow_unused=True, retain_graph=True)
+        return tuple(g is not None and bool(g.abs().sum() > 0) for g in gradients)
+
+    losses = autoencoder.losses(x, full, 0.25)
+    assert touched(losses.reconstruction) == (True, False)  # straight through to the encoder, past the codebook
+    assert touched(losses.codebook) == (False, True)
+    assert touched(losses.commitment) == (True, False)
+
+
+def test_codes_beyond_the_prefix_change_nothing(autoencoder: OrderedVQVAE) -> None:
+    codes = torch.randint(8, (7, 6))
+    lengths = torch.arange(7)
+    scrambled = torch.where(prefix_mask(lengths, 6), codes, torch.randint(8, (7, 6)))
+    pictures = autoencoder.decode_codes(codes, lengths)
+    assert pictures.shape == (7, 1, 8, 8)
+    assert torch.equal(pictures, autoencoder.decode_codes(scrambled, lengths))
+    assert pictures.min() >= 0
+    assert pictures.max() <= 1
+
+
+def test_every_length_is_drawn_the_full_one_included() -> None:
+    lengths = sample_lengths(20_000, 16, torch.Generator().manual_seed(0))
+    counts = torch.bincount(lengths, minlength=17)
+    assert counts[0] == 0
+    assert (counts[1:] - 20_000 / 16).abs().max() < 6 * (20_000 / 16) ** 0.5
+
+
+def test_audio_is_a_configuration() -> None:
+    config = AutoencoderConfig(codes=5, codebook=8, filters=(25, 25, 3), strides=(4, 4, 1), widths=(4, 4))
+    audio = OrderedVQVAE(config, Media(type="audio", shape=(1, 320), sample_rate=16000))
+    clip = torch.rand(2, 1, 320) * 2 - 1
+    codes = audio.encode_codes(clip)
+    assert codes.shape == (2, 5)
+    assert audio.encode(clip).shape == (2, 5, 20)
+    assert audio.decode_codes(codes, torch.tensor([0, 5])).shape == clip.shape
+
+
+def test_k_means_leaves_no_entry_unused() -> None:
+    quantiser = Quantiser(12, 4)
+    vectors = torch.randn(2000, 4, generator=torch.Generator().manual_seed(1))
+    before = torch.cdist(vectors, quantiser.codebook).min(1).values.mean()
+    quantiser.initialise(vectors, torch.Generator().manual_seed(0))
+    assert len(quantiser.nearest(vectors).unique()) == 12
+    assert torch.cdist(vectors, quantiser.codebook).min(1).values.mean() < 0.7 * before
+    with pytest.raises(ValueError, match="at least as many vectors"):
+        quantiser.initialise(vectors[:5], torch.Generator())

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from factories import tiny_networks
+
+from models.runtime.determinism import configure, invariant_buckets
+from models.runtime.ordered import OrderedModel, power_of_two_buckets
+from models.runtime.protocol import SampleRequest
+from models.runtime.slots import SlotTable
+
+NETWORKS = tiny_networks()
+
+
+@pytest.fixture
+def model() -> OrderedModel:
+    return OrderedModel(NETWORKS.autoencoder, NETWORKS.prior, slots=5)
+
+
+def alone(request: SampleRequest) -> list[int]:
+    """Codes of a request by the full pass of the prior, without slots, cache or batch."""
+    single = OrderedModel(NETWORKS.autoencoder, NETWORKS.prior, slots=1)
+    single.begin(0, request)
+    for _ in range(single.total_codes):
+        single.step([0])
+    return single.codes([0])[0]
+
+
+def test_greedy_codes_are_the_full_passs_most_likely_ones() -> None:
+    codes = alone(SampleRequest(seed=1, label=2, temperature=0))
+    logits = NETWORKS.prior(torch.tensor([codes]), torch.tensor([2]))
+    assert logits[0].argmax(-1).tolist() == codes
+
+
+def test_the_picture_is_the_decoders_at_that_prefix(model: OrderedModel) -> None:
+    model.begin(3, SampleRequest(seed=5, label=0))
+    for length in range(model.total_codes + 1):
+        decoded = model.decode([3])
+        (codes,) = decoded.codes
+        padded = torch.tensor([codes + [0] * (model.total_codes - length)])
+        expected = NETWORKS.autoencoder.decode_codes(padded, torch.tensor([length]))
+        assert len(codes) == length == model.position(3)
+        assert np.allclose(decoded.media, expected.numpy(), atol=1e-6)
+        if length < model.total_codes:
+            model.step([3])
+
+
+def test_samples_of_one_seed_differ_and_are_the_same_again(model: OrderedModel) -> None:
+    requests = [SampleRequest(seed, sample) for seed, sample in itertools.product(range(4), range(4))]
+    codes = [tuple(alone(request)) for request in requests]
+    assert len(set(codes)) > 12
+    assert [tuple(alone(request)) for request in requests] == codes
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (SampleRequest(seed=-1), "seed"),
+        (SampleRequest(seed=2**63), "seed"),
+        (SampleRequest(seed=0, sample=2**32), "sample"),
+        (SampleRequest(seed=0, label=3), "label"),
+        (SampleRequest(seed=0, temperature=-0.1), "temperature"),
+        (SampleRequest(seed=0, temperature=float("nan")), "temperature"),
+        (SampleRequest(seed=0, top_k=-1), "top_k"),
+        (SampleRequest(seed=0, top_p=0), "top_p"),
+    ],
+)
+def test_a_request_out_of_range_occupies_nothing(model: OrderedModel, request_: SampleRequest, field: str) -> None:
+    with pytest.raises(ValueError, match=f"^{field} is out of range"):
+        model.begin(0, request_)
+    model.begin(0, SampleRequest(seed=0))
+
+
+def test_misuse_of_slots_is_refused_and_changes_nothing(model: OrderedModel) -> None:
+    model.begin(0, SampleRequest(seed=0))
+    for slots, said in (([], "distinct"), ([0, 0], "distinct"), ([0, 1], "slot 1 is free"), ([7], "slot 7 is free")):
+        with pytest.raises(ValueError, match=said):
+            model.step(slots)
+    with pytest.raises(ValueError, match="slot 0 is taken"):
+        model.begin(0, SampleRequest(seed=0))
+    with pytest.raises(ValueError, match="there is no slot 5"):
+        model.begin(5, SampleRequest(seed=0))
+    with pytest.raises(ValueError, match="slot 2 is free"):
+        model.release(2)
+    assert model.position(0) == 0
+    for _ in range(model.total_codes):
+        model.step([0])
+    with pytest.raises(ValueError, match="already holds all 6 codes"):
+        model.step([0])
+    model.check_integrity()
+
+
+def test_integrity_notices_a_position_that_moved_by_itself(model: OrderedModel) -> None:
+    model.begin(1, SampleRequest(seed=0))
+    with torch.inference_mode():
+        model._positions[1] = 3
+    with pytest.raises(AssertionError, match=r"slots \[1\]"):
+        model.check_integrity()
+
+
+def test_buckets_are_powers_of_two_and_the_whole_table() -> None:
+    assert power_of_two_buckets(1) == (1,)
+    assert power_of_two_buckets(8) == (1, 2, 4, 8)
+    assert power_of_two_buckets(11) == (1, 2, 4, 8, 11)
+
+
+def test_buckets_that_round_differently_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    prior = tiny_networks().prior
+    configure()
+    assert invariant_buckets(prior, 8, (1, 2, 4, 8)) == (1, 2, 4, 8)
+    exact = prior.step
+
+    def sloppy(tokens: torch.Tensor, *rest: object) -> torch.Tensor:
+        return exact(tokens, *rest) * (1 + 1e-7 * (len(tokens) == 2))
+
+    monkeypatch.setattr(prior, "step", sloppy)
+    assert invariant_buckets(prior, 8, (1, 2, 4, 8)) == (1, 4, 8)
+
+
+def test_a_slot_table_counts_what_is_taken() -> None:
+    table = SlotTable(3, codes=2)
+    table.occupy(2)
+    table.occupy(0)
+    table.advance([2])
+    assert table.taken() == [0, 2]
+    assert (table.position(0), table.position(2)) == (0, 1)
+    table.release(0)
+    assert table.taken() == [2]
+    assert len(table) == 3
