@@ -9,37 +9,31 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_MULTIPLIERS = np.array([0xD2511F53, 0xCD9E8D57], dtype=np.uint64)
-_KEY_STEPS = np.array([0x9E3779B9, 0xBB67AE85], dtype=np.uint64)
+Words = NDArray[np.uint64]
+
+_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 _LOW = np.uint64(0xFFFFFFFF)
-_32 = np.uint64(32)
+_HALF = np.uint64(32)
 
 
-def philox(counter: NDArray[np.uint64], key: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def philox(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> tuple[Words, Words, Words, Words]:
     """Ten rounds of Philox-4x32.
 
     Args:
-        counter: (..., 4) words of 32 bits, held in uint64.
-        key: (2,) words of 32 bits, held in uint64.
+        counter: four words of 32 bits, each an array of any one shape, held in uint64.
+        key: two words of 32 bits.
 
     Returns:
-        (..., 4) words of 32 bits, held in uint64.
+        Four words of 32 bits, like the counter.
     """
-    words = counter
+    first, second, third, fourth = counter
     for round_ in range(10):
-        round_key = (key + np.uint64(round_) * _KEY_STEPS) & _LOW
-        products = words[..., (0, 2)] * _MULTIPLIERS
-        high, low = products >> _32, products & _LOW
-        words = np.stack(
-            [
-                high[..., 1] ^ words[..., 1] ^ round_key[0],
-                low[..., 1],
-                high[..., 0] ^ words[..., 3] ^ round_key[1],
-                low[..., 0],
-            ],
-            axis=-1,
-        )
-    return words
+        keys = [np.uint64((word + round_ * step) & 0xFFFFFFFF) for word, step in zip(key, _KEY_STEPS, strict=True)]
+        left, right = first * _MULTIPLIERS[0], third * _MULTIPLIERS[1]
+        first, second = (right >> _HALF) ^ second ^ keys[0], right & _LOW
+        third, fourth = (left >> _HALF) ^ fourth ^ keys[1], left & _LOW
+    return first, second, third, fourth
 
 
 def code_uniforms(seed: int, sample: int, codes: int) -> NDArray[np.float64]:
@@ -53,8 +47,7 @@ def code_uniforms(seed: int, sample: int, codes: int) -> NDArray[np.float64]:
     Returns:
         (K,) multiples of 2**-32. With 32 bits the product of such a number and a total stays strictly below the total.
     """
-    counter = np.zeros((codes, 4), dtype=np.uint64)
-    counter[:, 0] = np.arange(codes)
-    counter[:, 1] = sample
-    key = np.array([seed & 0xFFFFFFFF, seed >> 32], dtype=np.uint64)
-    return philox(counter, key)[:, 0].astype(np.float64) * 2.0**-32
+    zeros = np.zeros(codes, dtype=np.uint64)
+    counter = (np.arange(codes, dtype=np.uint64), zeros + np.uint64(sample), zeros, zeros)
+    word = philox(counter, (seed & 0xFFFFFFFF, seed >> 32))[0]
+    return word.astype(np.float64) * 2.0**-32
