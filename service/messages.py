@@ -38,8 +38,8 @@ class Submit(_Message, frozen=True):
     """Generate `n` samples, sample i keyed by (seed, i).
 
     Attributes:
-        remaining_ms: until the worker must have handed its result to the transport; the sender has already taken off what
-            the way back costs.
+        remaining_ms: until the worker must have handed its result to the transport; the sender has already
+            taken off what the way back costs.
         min_codes, max_codes: 1 <= min_codes <= max_codes <= K.
         preview_ms: send a preview at most this often, None for never.
     """
@@ -91,12 +91,35 @@ class Timing(msgspec.Struct, frozen=True):
     total_ms: float
 
 
+class EncodeCost(msgspec.Struct, frozen=True):
+    """What encoding one sample and sending it takes."""
+
+    format: str
+    scale: int
+    milliseconds: float
+
+
+class Minimum(msgspec.Struct, frozen=True):
+    """What the parts of the smallest answer take, for requests of several samples or of another encoding.
+
+    Attributes:
+        first_ms: one sample's first code, decoded.
+        further_ms: what each further sample beside it adds.
+        encodings: each sample's encoding, for the kinds that were measured.
+    """
+
+    first_ms: float
+    further_ms: float
+    encodings: list[EncodeCost]
+
+
 class Ready(_Message, frozen=True):
     """The worker is warmed up. `minimum_ms` is, per model, the time that one code, decoded and encoded, takes."""
 
     device: str
     minimum_ms: dict[str, float]
     slots: dict[str, int]
+    minimums: dict[str, Minimum] = {}
 
 
 class StartFailed(_Message, frozen=True):
@@ -136,13 +159,14 @@ class StepStat(msgspec.Struct, frozen=True):
 
 
 class Stats(_Message, frozen=True):
-    """Numbers for the metrics, gathered since the last one. `reserve_s` is the present decode reserve per model, in seconds."""
+    """Numbers for the metrics, gathered since the last one; `reserve_s` is the decode reserve per model, in seconds."""
 
     running: int
     waiting: int
     steps: dict[str, list[StepStat]]
     reserve_s: dict[str, float]
     minimum_ms: dict[str, float]
+    minimums: dict[str, Minimum] = {}
 
 
 ToWorker: TypeAlias = Submit | Stop | Cancel | Drain

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from models.errors import SettingsError
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "models" / "pretrained"
 
@@ -33,3 +37,47 @@ class Settings(BaseSettings):
     start_timeout: float = Field(120, gt=0, description="Seconds a worker may take to become ready.")
     shutdown_timeout: float = Field(10, gt=0, description="Seconds to answer running requests on SIGTERM.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much to log.")
+
+
+def read_settings(overrides: Mapping[str, object], file: Path | None = None) -> tuple[Settings, dict[str, str]]:
+    """The settings, and where each came from.
+
+    Args:
+        overrides: by field name, from the command line.
+        file: TOML with field names as keys.
+
+    Returns:
+        The settings and, for every field, "command line", the environment variable, the file or "default".
+
+    Raises:
+        SettingsError: a value that makes no sense, an unknown key, an unreadable file; says which, and where it is.
+    """
+    sources: list[tuple[str | None, Mapping[str, Any]]] = [
+        (str(file), {} if file is None else _read_file(file)),
+        (None, EnvSettingsSource(Settings)()),
+        ("command line", overrides),
+    ]
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(Settings.model_fields, "default")
+    for origin, source in sources:
+        for name, value in source.items():
+            values[name] = value
+            origins[name] = origin or f"ANYTIME_{name.upper()}"
+    try:
+        return Settings(**values), origins
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        name = str(first["loc"][0])
+        raise SettingsError(f"{name} (from {origins[name]}): {first['msg'].lower()}, got {first['input']!r}") from error
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SettingsError(f"cannot read the settings in {file}: {reason}") from error
+    unknown = sorted(set(values) - set(Settings.model_fields))
+    if unknown:
+        raise SettingsError(f"{file}: unknown setting {unknown[0]!r}")
+    return values

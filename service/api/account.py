@@ -1,0 +1,97 @@
+"""The bookkeeping of one generation request: however it ends, it is counted exactly once."""
+
+from __future__ import annotations
+
+import math
+
+from service import messages
+from service.api.server import Server
+from service.errors import ServiceError
+from service.metrics import UNKNOWN
+from service.outcomes import Outcome, StopReason
+
+STALL_SECONDS = 0.05
+"""A hand-over to the transport that takes longer has waited for the reader, and says nothing of the server's speed."""
+
+# What an answer of several samples is called: the reason nearest to the front that any of them has.
+_BY_WEIGHT = (StopReason.DRAIN, StopReason.CLIENT_STOP, StopReason.SHED, StopReason.DEADLINE)
+
+
+class Account:
+    """One generation request from its receipt to its one ending.
+
+    Args:
+        arrival: when it was received, in seconds on the server's clock.
+    """
+
+    def __init__(self, server: Server, arrival: float) -> None:
+        self.metrics = server.metrics
+        self.clock = server.clock
+        self.arrival = arrival
+        self._server = server
+        server.opened()
+        self.model = UNKNOWN  # until the request is known to name a loaded one
+        self.deadline_ms = math.inf  # until the request is known to have one
+        self.outcome: Outcome | None = None
+        self.facts: dict[str, object] = {}
+        self._accepted = False
+        self._previewed = False
+
+    @property
+    def deadline(self) -> float:
+        """When the last byte is due, in seconds on the clock."""
+        return self.arrival + self.deadline_ms / 1000
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the receipt."""
+        return (self.clock.now() - self.arrival) * 1000
+
+    def accepted(self, ticket_id: str) -> None:
+        """The pool took the request."""
+        self._accepted = True
+        self.facts["id"] = ticket_id
+
+    def previewed(self) -> None:
+        """A preview was handed to the transport."""
+        if not self._previewed:
+            self._previewed = True
+            self.metrics.previewed(self.model, self.clock.now() - self.arrival)
+
+    def answered(self, result: messages.Result) -> None:
+        """The last byte of the answer was handed to the transport."""
+        reasons = {output.stop_reason for output in result.outputs}
+        reason = next((reason for reason in _BY_WEIGHT if reason in reasons), StopReason.COMPLETE)
+        if self._end(Outcome(reason)):
+            now = self.clock.now()
+            self.metrics.answered(self.model, result, now - self.arrival, self.deadline - now)
+            self.facts["codes"] = [len(output.codes) for output in result.outputs]
+            self.facts["slack_ms"] = round((self.deadline - now) * 1000, 3)
+
+    def refused(self, error: ServiceError) -> None:
+        """The request was answered with a problem."""
+        if self._end(error.outcome):
+            self.facts["problem"] = error.slug
+            if not self._accepted:
+                self.metrics.rejected(error.slug)
+
+    def abandoned(self) -> None:
+        """The client went away, or took its request back."""
+        self._end(Outcome.CLIENT_CLOSED)
+
+    def close(self) -> None:
+        """No ending was reported: the server failed to give one. Without effect after any other ending."""
+        self._end(Outcome.FAILED)
+
+    def log_fields(self) -> dict[str, object]:
+        """What the log says of this request."""
+        deadline_ms = self.deadline_ms if math.isfinite(self.deadline_ms) else None
+        return {"model": self.model, "outcome": self.outcome, "deadline_ms": deadline_ms, **self.facts}
+
+    def _end(self, outcome: Outcome) -> bool:
+        """Record the first ending; False if there was one before."""
+        if self.outcome is not None:
+            return False
+        self.outcome = outcome
+        self._server.closed()
+        self.metrics.ended(self.model, outcome)
+        return True

@@ -1,0 +1,164 @@
+"""What clients get: answers and events, written by msgspec, which encodes base64 while it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import quote
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from service import messages
+from service.api.account import Account
+from service.api.problems import Problem
+from service.api.resolve import Resolved
+from service.encode import MEDIA_TYPES
+from service.outcomes import StopReason
+
+Milliseconds = Annotated[float, Meta(description="milliseconds")]
+
+
+class OutputAnswer(msgspec.Struct):
+    """One sample.
+
+    Over a websocket in binary mode `b64` is left out and `bytes` tells the size of the sample in the frame that
+    follows. A preview has no `stop_reason`.
+    """
+
+    index: int
+    media_type: str
+    codes: Annotated[list[int], Meta(description="The codes behind this sample, in order of importance.")]
+    codes_total: Annotated[int, Meta(description="How many codes a complete sample has.")]
+    expected_quality: Annotated[float, Meta(ge=0, le=1)]
+    seed: int
+    label: str | None
+    b64: bytes | UnsetType = UNSET
+    stop_reason: StopReason | UnsetType = UNSET
+    size: int | UnsetType = msgspec.field(default=UNSET, name="bytes")
+
+
+class TimingAnswer(msgspec.Struct):
+    """Where the time went; `total_ms` runs from the server's receipt of the request to the writing of this answer."""
+
+    queue_ms: Milliseconds
+    sample_ms: Milliseconds
+    decode_ms: Milliseconds
+    encode_ms: Milliseconds
+    total_ms: Milliseconds
+
+
+class Answer(msgspec.Struct):
+    """The answer to `POST /v1/generate`."""
+
+    id: str
+    model: str
+    outputs: list[OutputAnswer]
+    deadline_ms: Annotated[float, Meta(description="The deadline that the request was given.")]
+    timing: TimingAnswer
+
+
+class AcceptedEvent(msgspec.Struct, tag_field="type", tag="accepted"):
+    """The request is taken; one `completed` or `error` will follow."""
+
+    id: str
+    model: str
+    n: int
+    codes_total: int
+    seed: int
+    label: str | None
+    deadline_ms: float
+
+
+class PreviewEvent(msgspec.Struct, tag_field="type", tag="preview"):
+    """A sample as it stands."""
+
+    id: str
+    output: OutputAnswer
+    elapsed_ms: float
+
+
+class CompletedEvent(msgspec.Struct, tag_field="type", tag="completed"):
+    """The answer. In binary mode one frame follows, the samples of `outputs` one after another."""
+
+    id: str
+    model: str
+    outputs: list[OutputAnswer]
+    deadline_ms: float
+    timing: TimingAnswer
+
+
+class ErrorEvent(msgspec.Struct, tag_field="type", tag="error"):
+    """The request has failed; `id` is null if the message named none that could be told from the others in progress."""
+
+    id: str | None
+    problem: Problem
+
+
+def output_of(output: messages.Output, resolved: Resolved, *, binary: bool = False) -> OutputAnswer:
+    """One sample as a client sees it."""
+    return OutputAnswer(
+        index=output.index,
+        media_type=MEDIA_TYPES[resolved.generation.encoding.format],
+        codes=output.codes,
+        codes_total=resolved.manifest.codes,
+        expected_quality=round(output.expected_quality, 6),
+        seed=resolved.generation.sampling.seed,
+        label=resolved.label,
+        b64=UNSET if binary else output.data,
+        stop_reason=StopReason(output.stop_reason) if output.stop_reason else UNSET,
+        size=len(output.data) if binary else UNSET,
+    )
+
+
+def timing_of(timing: messages.Timing, total_ms: float) -> TimingAnswer:
+    """The worker's timing with the server's own total."""
+    return TimingAnswer(
+        queue_ms=round(timing.queue_ms, 3),
+        sample_ms=round(timing.sample_ms, 3),
+        decode_ms=round(timing.decode_ms, 3),
+        encode_ms=round(timing.encode_ms, 3),
+        total_ms=round(total_ms, 3),
+    )
+
+
+def answer_of(ticket_id: str, result: messages.Result, resolved: Resolved, account: Account) -> Answer:
+    """The JSON answer."""
+    return Answer(
+        id=ticket_id,
+        model=resolved.generation.model,
+        outputs=[output_of(output, resolved) for output in result.outputs],
+        deadline_ms=account.deadline_ms,
+        timing=timing_of(result.timing, account.elapsed_ms()),
+    )
+
+
+def media_headers(ticket_id: str, result: messages.Result, resolved: Resolved, account: Account) -> dict[str, str]:
+    """The facts of a bare answer, which has no JSON to hold them."""
+    output = result.outputs[0]
+    headers = {
+        "X-Anytime-Id": ticket_id,
+        "X-Anytime-Model": resolved.generation.model,
+        "X-Anytime-Codes": str(len(output.codes)),
+        "X-Anytime-Codes-Total": str(resolved.manifest.codes),
+        "X-Anytime-Stop-Reason": output.stop_reason,
+        "X-Anytime-Expected-Quality": f"{output.expected_quality:.6f}",
+        "X-Anytime-Seed": str(resolved.generation.sampling.seed),
+        "X-Anytime-Deadline-Ms": f"{account.deadline_ms:g}",
+    }
+    if resolved.label is not None:
+        # Header values are ASCII; names in other scripts are percent-encoded.
+        headers["X-Anytime-Label"] = quote(resolved.label, safe=" !#$&'()*+,-./:;<=>?@[]^_`{|}~")
+    return headers
+
+
+def server_timing(timing: messages.Timing, total_ms: float) -> str:
+    """The value of `Server-Timing` (W3C)."""
+    parts: Mapping[str, float] = {
+        "queue": timing.queue_ms,
+        "sample": timing.sample_ms,
+        "decode": timing.decode_ms,
+        "encode": timing.encode_ms,
+        "total": total_ms,
+    }
+    return ", ".join(f"{name};dur={value:.3f}" for name, value in parts.items())

@@ -1,0 +1,64 @@
+"""The app factory: one FastAPI app over one pool."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from service.api import generate, health, models, openapi, stream
+from service.api.arrival import ArrivalMiddleware, exchange_of
+from service.api.server import Server
+from service.errors import ServiceError
+from service.metrics import Metrics, package_version
+from service.pool import Pool
+from service.settings import Settings
+
+
+def create_app(settings: Settings, pool: Pool | None = None, metrics: Metrics | None = None) -> FastAPI:
+    """An app that starts its pool with its lifespan and drains it at the end.
+
+    Args:
+        pool: instead of one made from the settings; then `metrics` should be what it reports to.
+    """
+    metrics = metrics or Metrics()
+    pool = pool or Pool(settings, metrics)
+    server = Server(settings, pool, metrics, pool.clock)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await pool.start()
+        metrics.models(list(pool.manifests))
+        try:
+            yield
+        finally:
+            await server.drain()
+
+    app = openapi.DocumentedApp(
+        title=openapi.TITLE,
+        description=openapi.DESCRIPTION,
+        version=package_version(),
+        lifespan=lifespan,
+        redirect_slashes=False,
+        redoc_url=None,
+    )
+    app.state.server = server
+    for module in (generate, stream, models, health):
+        app.include_router(module.router)
+    app.add_api_route("/", _home, include_in_schema=False)
+    app.add_exception_handler(ServiceError, _problem)
+    app.add_exception_handler(HTTPException, _problem)
+    app.add_middleware(ArrivalMiddleware, server=server)
+    return app
+
+
+async def _home() -> Response:
+    return RedirectResponse("/docs")
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    return exchange_of(request).refuse(error, request.scope)

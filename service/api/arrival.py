@@ -1,0 +1,170 @@
+"""The outermost layer of the app: stamps the arrival, limits the body, makes every error a problem, counts and logs.
+
+Pure ASGI, since anything that wraps responses into tasks and queues would add its own latency to every answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from dataclasses import dataclass
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.account import Account
+from service.api.log import log_request
+from service.api.problems import problem_response, service_error
+from service.api.server import Server
+from service.errors import Malformed, PayloadTooLarge
+from service.metrics import UNKNOWN
+
+GENERATE_PATH = "/v1/generate"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_CLIENT_CLOSED_STATUS = 499
+_LONGEST_LENGTH = 18  # digits
+_logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Exchange:
+    """One HTTP request or websocket, from its arrival on.
+
+    Attributes:
+        arrival: seconds on the server's clock.
+        request_id: the client's `x-request-id` if it sent a sane one, else our own.
+        account: there if this is a generation request.
+        status: of the response, once it started.
+    """
+
+    arrival: float
+    request_id: str
+    account: Account | None = None
+    status: int | None = None
+
+    def refuse(self, raised: Exception, scope: Scope) -> Response:
+        """Book an error as the end of this exchange, and make the problem that answers it."""
+        error = service_error(raised, scope)
+        if error.status == 500:
+            _logger.error("request %s failed", self.request_id, exc_info=raised)
+        if self.account is not None:
+            self.account.refused(error)
+        return problem_response(error, self.request_id)
+
+
+def exchange_of(connection: HTTPConnection) -> Exchange:
+    """The exchange that a request or websocket belongs to."""
+    exchange: Exchange = connection.scope["state"]["exchange"]
+    return exchange
+
+
+class ArrivalMiddleware:
+    """Wraps the whole app; see the module."""
+
+    def __init__(self, app: ASGIApp, server: Server) -> None:
+        self.app = app
+        self.server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        exchange = Exchange(self.server.clock.now(), _request_id(scope))
+        scope = {**scope, "state": {**scope.get("state", {}), "exchange": exchange}}
+        if scope["type"] == "websocket":
+            await self.app(scope, receive, send)
+            return
+        if scope["method"] == "HEAD":
+            # A HEAD is answered like its GET; the protocol server, which has its own scope, leaves the body out.
+            scope["method"] = "GET"
+        if scope["method"] == "POST" and scope["path"] == GENERATE_PATH:
+            exchange.account = Account(self.server, exchange.arrival)
+        try:
+            await self._serve(scope, exchange, receive, _Sender(send, exchange))
+        finally:
+            self._close(scope, exchange)
+
+    async def _serve(self, scope: Scope, exchange: Exchange, receive: Receive, send: Send) -> None:
+        try:
+            limited = _LimitedBody(scope, receive, self.server.settings.max_body_bytes)
+            await self.app(scope, limited, send)
+        except Exception as error:
+            response = exchange.refuse(error, scope)
+            if exchange.status is None:
+                await response(scope, receive, send)
+
+    def _close(self, scope: Scope, exchange: Exchange) -> None:
+        if exchange.account is not None:
+            exchange.account.close()
+        status = exchange.status or _CLIENT_CLOSED_STATUS
+        self.server.metrics.http_response(_route(scope), status)
+        log_request(
+            scope["path"],
+            method=scope["method"],
+            status=status,
+            request_id=exchange.request_id,
+            ms=round((self.server.clock.now() - exchange.arrival) * 1000, 3),
+            **(exchange.account.log_fields() if exchange.account else {}),
+        )
+
+
+class _Sender:
+    """Notes the status of the response and puts the request id into its headers."""
+
+    def __init__(self, send: Send, exchange: Exchange) -> None:
+        self._send = send
+        self._exchange = exchange
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._exchange.status = message["status"]
+            MutableHeaders(scope=message)["x-request-id"] = self._exchange.request_id
+        await self._send(message)
+
+
+class _LimitedBody:
+    """The body as it comes in, up to a limit; never holds any of it.
+
+    Raises:
+        PayloadTooLarge: at once if the length is announced, else with the chunk that goes over it.
+        Malformed: the announced length is no number.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._left = self._limit = limit
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                if not value.isdigit():
+                    raise Malformed("The header content-length is not a number.")
+                self._check(len(value) <= _LONGEST_LENGTH and int(value) <= limit)
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            self._check(self._left >= 0)
+        return message
+
+    def _check(self, fits: bool) -> None:
+        if not fits:
+            raise PayloadTooLarge(f"The body is larger than the {self._limit} bytes that this server takes.")
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text: str = value.decode("latin-1")
+            if _REQUEST_ID.fullmatch(text):
+                return text
+    return secrets.token_hex(16)
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route, so that clients cannot add label values by asking for strange paths."""
+    path: str | None = getattr(scope.get("route"), "path", None)
+    return path or UNKNOWN

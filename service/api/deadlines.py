@@ -1,0 +1,74 @@
+"""Which deadline a request has: the earliest of those it names, clamped to the server's longest.
+
+Understood are the body's `deadline_ms` and the headers `x-request-timeout-seconds` (Ray Serve), `grpc-timeout` (gRPC)
+and `x-envoy-expected-rq-timeout-ms` (Envoy). All count from the server's receipt of the request. A malformed header is
+an error: to ignore it would be to promise a time that the client did not ask for.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+
+from service.errors import Malformed
+from service.settings import Settings
+
+_DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{0,15})?([eE][+-]?[0-9]{1,3})?")
+_INTEGER = re.compile(r"[0-9]{1,15}")
+_GRPC = re.compile(r"([0-9]{1,8})([HMSmun])")
+_GRPC_UNIT_MS = {"H": 3_600_000.0, "M": 60_000.0, "S": 1_000.0, "m": 1.0, "u": 1e-3, "n": 1e-6}
+
+
+def deadline_ms(body_ms: float | None, headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> float:
+    """The deadline of a request in milliseconds from its receipt: 0 < result <= settings.max_deadline_ms.
+
+    Args:
+        body_ms: the body's field, already known to be positive and finite, or None.
+        headers: names (lower case) and values as ASGI gives them.
+
+    Raises:
+        Malformed: a deadline header that is not of its format, or not a positive finite time.
+    """
+    named = list(_from_headers(headers))
+    if body_ms is not None:
+        named.append(body_ms)
+    return min(
+        [*named, settings.max_deadline_ms] if named else [settings.default_deadline_ms, settings.max_deadline_ms]
+    )
+
+
+def _from_headers(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[float]:
+    for name, value in headers:
+        parse = _PARSERS.get(name)
+        if parse is None:
+            continue
+        milliseconds = parse(value.decode("latin-1").strip())
+        if milliseconds is None or not 0 < milliseconds < math.inf:
+            raise Malformed(f"The header {name.decode()} is not {_FORMATS[name]}.")
+        yield milliseconds
+
+
+def _ray(value: str) -> float | None:
+    return float(value) * 1000 if _DECIMAL.fullmatch(value) else None
+
+
+def _grpc(value: str) -> float | None:
+    match = _GRPC.fullmatch(value)
+    return int(match[1]) * _GRPC_UNIT_MS[match[2]] if match else None
+
+
+def _envoy(value: str) -> float | None:
+    return float(value) if _INTEGER.fullmatch(value) else None
+
+
+_PARSERS: dict[bytes, Callable[[str], float | None]] = {
+    b"x-request-timeout-seconds": _ray,
+    b"grpc-timeout": _grpc,
+    b"x-envoy-expected-rq-timeout-ms": _envoy,
+}
+_FORMATS = {
+    b"x-request-timeout-seconds": "a positive number of seconds",
+    b"grpc-timeout": "1 to 8 digits above zero and one of H M S m u n",
+    b"x-envoy-expected-rq-timeout-ms": "a positive whole number of milliseconds",
+}

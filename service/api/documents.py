@@ -1,0 +1,135 @@
+"""What the OpenAPI document says of each route beyond its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.api.problems import MEDIA_TYPE
+from service.api.schemas import request_schema
+from service.encode import MEDIA_TYPES
+
+_PROBLEMS = {
+    400: "The request cannot be read: malformed JSON or a malformed deadline header.",
+    404: "No such model.",
+    405: "The path takes other methods.",
+    406: "Nothing that `Accept` allows can be sent.",
+    413: "The body is larger than the server takes.",
+    415: "The body is not JSON.",
+    422: "A field is invalid; `errors` names it.",
+    500: "The server failed; its log names the request id.",
+    503: "Full, draining, or no worker is ready. `Retry-After` says when to try again.",
+    504: "No minimum result fits into the deadline; `minimum_deadline_ms` would do.",
+}
+
+
+def reference(name: str) -> dict[str, str]:
+    """A reference to a component schema."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def json_response(description: str, schema: str, **extra: object) -> dict[str, Any]:
+    """A documented JSON response."""
+    return {"description": description, "content": {"application/json": {"schema": reference(schema), **extra}}}
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The documented problems of a route; 413 and 500 can happen on every one."""
+    every = sorted({413, 500, *statuses})
+    return {status: _problem_response(status) for status in every}
+
+
+def _problem_response(status: int) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": _PROBLEMS[status],
+        "content": {MEDIA_TYPE: {"schema": reference("Problem")}},
+    }
+    if status == 503:
+        response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}}}
+    return response
+
+
+def parameter(name: str, where: str, description: str, example: object, **schema: object) -> dict[str, Any]:
+    """A documented string parameter."""
+    return {
+        "name": name,
+        "in": where,
+        "required": where == "path",
+        "description": description,
+        "schema": {"type": "string", **schema},
+        "example": example,
+    }
+
+
+_ANSWER_EXAMPLE = {
+    "id": "5f0c2a",
+    "model": "fashion-mnist",
+    "outputs": [
+        {
+            "index": 0,
+            "media_type": "image/png",
+            "codes": [17, 4, 99, 60],
+            "codes_total": 16,
+            "expected_quality": 0.71,
+            "seed": 7,
+            "label": "Sneaker",
+            "b64": "iVBORw0KGgo=",
+            "stop_reason": "deadline",
+        }
+    ],
+    "deadline_ms": 50,
+    "timing": {"queue_ms": 0.2, "sample_ms": 41.0, "decode_ms": 2.9, "encode_ms": 0.1, "total_ms": 45.3},
+}
+_BARE = {"schema": {"type": "string", "contentEncoding": "binary"}}
+_FACTS = {
+    "Model": "The model.",
+    "Id": "The server's id of this answer.",
+    "Codes": "How many codes are behind the sample.",
+    "Codes-Total": "How many codes a complete sample has.",
+    "Stop-Reason": "complete, deadline, shed, client_stop or drain.",
+    "Expected-Quality": "0 to 1.",
+    "Seed": "The seed, drawn at random if the request had none.",
+    "Label": "The class, percent-encoded where it is not ASCII; absent without one.",
+    "Deadline-Ms": "The deadline that the request was given.",
+}
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+GENERATE_DOCUMENT: dict[str, Any] = {
+    "operation_id": "generate",
+    "response_description": "A complete answer, as JSON or, as `Accept` prefers, as the bare sample.",
+    "openapi_extra": {
+        "requestBody": {"required": True, "content": {"application/json": {"schema": request_schema()}}},
+        "parameters": [
+            parameter(
+                "x-request-timeout-seconds",
+                "header",
+                "Deadline in seconds.",
+                "0.05",
+                pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?$",
+            ),
+            parameter("grpc-timeout", "header", "Deadline as gRPC writes it.", "50m", pattern="^[0-9]{1,8}[HMSmun]$"),
+            parameter(
+                "x-envoy-expected-rq-timeout-ms", "header", "Deadline in milliseconds.", "50", pattern="^[0-9]{1,9}$"
+            ),
+            parameter(
+                "x-request-id", "header", "Returned, and named in the log.", "a-1", pattern="^[A-Za-z0-9._-]{1,128}$"
+            ),
+        ],
+    },
+    "responses": {
+        200: {
+            "content": {
+                "application/json": {"schema": reference("Answer"), "example": _ANSWER_EXAMPLE},
+                **dict.fromkeys(MEDIA_TYPES.values(), _BARE),
+            },
+            "headers": {
+                "Server-Timing": _header("queue, sample, decode, encode and total, in milliseconds."),
+                **{f"X-Anytime-{name}": _header(f"{text} Only with a bare sample.") for name, text in _FACTS.items()},
+            },
+        },
+        **problem_responses(400, 404, 406, 415, 422, 503, 504),
+    },
+}

@@ -1,0 +1,143 @@
+"""`POST /v1/generate`: one request, one complete answer inside its deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from service import messages
+from service.api.account import STALL_SECONDS, Account
+from service.api.answers import answer_of, media_headers, server_timing
+from service.api.arrival import GENERATE_PATH, exchange_of
+from service.api.deadlines import deadline_ms
+from service.api.documents import GENERATE_DOCUMENT
+from service.api.negotiation import JSON, choose
+from service.api.problems import UnsupportedMediaType, from_validation
+from service.api.resolve import Resolved, find_model, resolve
+from service.api.schemas import GenerateRequest
+from service.api.server import server_of
+from service.clock import Clock
+from service.encode import MEDIA_TYPES
+from service.pool import Ticket
+
+router = APIRouter(tags=["generate"])
+_ENCODER = msgspec.json.Encoder()
+_CLIENT_CLOSED = 499
+
+
+class _Delivery(Response):
+    """A response that tells when its last byte was handed to the transport, and whether the reader held that up."""
+
+    def __init__(self, content: bytes, media_type: str, headers: dict[str, str], clock: Clock) -> None:
+        super().__init__(content, media_type=media_type, headers=headers)
+        self._clock = clock
+        self.handed_over: Callable[[bool], None]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = self._clock.now()
+        await super().__call__(scope, receive, send)
+        self.handed_over(self._clock.now() - start > STALL_SECONDS)
+
+
+@router.post(GENERATE_PATH, summary="Generate samples inside a deadline", **GENERATE_DOCUMENT)
+async def generate(request: Request) -> Response:
+    """Answers inside the deadline with the best complete samples that the time allows."""
+    server = server_of(request)
+    # The middleware opens an account for every request that comes here.
+    account = cast("Account", exchange_of(request).account)
+    try:
+        body = await _read(request)
+    except ClientDisconnect:
+        account.abandoned()
+        return Response(status_code=_CLIENT_CLOSED)
+    file_format = choose(_accept(request), body.format, body.n)
+    manifest = find_model(body.model, server.pool.manifests)
+    account.model = manifest.name
+    account.deadline_ms = deadline_ms(body.deadline_ms, request.headers.raw, server.settings)
+    resolved = resolve(body, manifest, server.settings, file_format=file_format)
+    ticket = server.pool.submit(resolved.generation, account.deadline)
+    account.accepted(ticket.id)
+    result = await _result_unless_disconnected(request, ticket)
+    if result is None:
+        account.abandoned()
+        return Response(status_code=_CLIENT_CLOSED)
+
+    response = _response(ticket.id, result, resolved, account, bare=file_format is not None)
+
+    def handed_over(stalled: bool) -> None:
+        if not stalled:
+            server.pool.delivered(ticket)
+        account.answered(result)
+
+    response.handed_over = handed_over
+    return response
+
+
+async def _read(request: Request) -> GenerateRequest:
+    """Read and validate the body. Raises the problems of an unreadable or invalid one, and ClientDisconnect."""
+    content_type = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if content_type != JSON:
+        raise UnsupportedMediaType(f"The body must be {JSON}.")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("The body must not be compressed.")
+    try:
+        return GenerateRequest.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise from_validation(error) from error
+
+
+def _accept(request: Request) -> str | None:
+    """All Accept headers as one, or None if there is none."""
+    values = request.headers.getlist("accept")
+    return ",".join(values) if values else None
+
+
+async def _result_unless_disconnected(request: Request, ticket: Ticket) -> messages.Result | None:
+    """Wait for the answer; None if the client went away first, and then the ticket is cancelled."""
+    answer = asyncio.ensure_future(_result(ticket))
+    disconnect = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((answer, disconnect), return_when=asyncio.FIRST_COMPLETED)
+        return answer.result() if answer.done() else None
+    finally:
+        if not answer.done():
+            ticket.cancel()
+        answer.cancel()
+        disconnect.cancel()
+
+
+async def _result(ticket: Ticket) -> messages.Result:
+    async for message in ticket:
+        if isinstance(message, messages.Result):
+            return message
+    raise AssertionError(f"ticket {ticket.id} ended without a result or an error")
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _response(
+    ticket_id: str, result: messages.Result, resolved: Resolved, account: Account, *, bare: bool
+) -> _Delivery:
+    """The bare picture with the facts in its headers, or JSON."""
+    headers = {
+        "Server-Timing": server_timing(result.timing, account.elapsed_ms()),
+        "Cache-Control": "no-store",
+        "Vary": "Accept",
+    }
+    if bare:
+        headers |= media_headers(ticket_id, result, resolved, account)
+        media_type = MEDIA_TYPES[resolved.generation.encoding.format]
+        return _Delivery(result.outputs[0].data, media_type, headers, account.clock)
+    body = _ENCODER.encode(answer_of(ticket_id, result, resolved, account))
+    return _Delivery(body, JSON, headers, account.clock)

@@ -1,0 +1,71 @@
+"""Liveness, readiness and metrics."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.api.documents import json_response, problem_responses
+from service.api.problems import NotReady
+from service.api.server import server_of
+from service.errors import Draining
+from service.metrics import CONTENT_TYPE
+
+router = APIRouter(tags=["health"])
+
+
+class Health(msgspec.Struct):
+    """What a probe is told when all is well."""
+
+    status: Literal["alive", "ready"]
+
+
+@router.get(
+    "/livez",
+    summary="Whether the server runs",
+    operation_id="livez",
+    response_class=Response,
+    responses={200: json_response("The server runs.", "Health", example={"status": "alive"}), **problem_responses()},
+)
+async def livez() -> Response:
+    """Answers as long as the server runs, also while it starts or drains."""
+    return Response(msgspec.json.encode(Health("alive")), media_type="application/json")
+
+
+@router.get(
+    "/readyz",
+    summary="Whether requests are taken",
+    operation_id="readyz",
+    response_class=Response,
+    responses={
+        200: json_response("Requests are taken.", "Health", example={"status": "ready"}),
+        **problem_responses(503),
+    },
+)
+async def readyz(request: Request) -> Response:
+    """503 until a worker is ready, and from the moment that the server begins to shut down."""
+    server = server_of(request)
+    if server.draining:
+        raise Draining("The server is shutting down.")
+    if not server.ready:
+        raise NotReady("No worker is ready.")
+    return Response(msgspec.json.encode(Health("ready")), media_type="application/json")
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    operation_id="metrics",
+    response_class=Response,
+    responses={
+        200: {"description": "Prometheus' text format.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+        **problem_responses(),
+    },
+)
+async def metrics(request: Request) -> Response:
+    """Every metric of the service, in Prometheus' text format."""
+    return Response(server_of(request).metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})

@@ -1,0 +1,103 @@
+"""Which models are loaded, and what a client needs to know to ask them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
+
+from models.bundle.manifest import Manifest
+from service.api.documents import json_response, parameter, problem_responses
+from service.api.resolve import find_model
+from service.api.server import Server, server_of
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+
+class MediaDescription(msgspec.Struct):
+    """What a sample is: its type and shape, channels first."""
+
+    type: str
+    shape: list[int]
+    sample_rate: int | None
+
+
+class SamplingDescription(msgspec.Struct):
+    """How the model samples when a request does not say."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+
+
+class ModelDescription(msgspec.Struct):
+    """One loaded model."""
+
+    name: str
+    version: str
+    description: str
+    kind: str
+    media: MediaDescription
+    codes: Annotated[int, Meta(description="How many codes a complete sample has.")]
+    labels: Annotated[list[str], Meta(description="The classes, in order of index.")]
+    sampling: SamplingDescription
+    quality_curve: Annotated[list[float], Meta(description="Expected quality after 0, 1, ... codes.")]
+    minimum_deadline_ms: Annotated[
+        float | None, Meta(description="The smallest deadline that is taken at present; null until a worker is ready.")
+    ]
+
+
+class ModelList(msgspec.Struct):
+    """The loaded models."""
+
+    models: list[ModelDescription]
+
+
+def describe(manifest: Manifest, server: Server) -> ModelDescription:
+    """A loaded model as a client sees it."""
+    minimum = server.pool.minimum_deadline_ms(manifest.name)
+    return ModelDescription(
+        name=manifest.name,
+        version=manifest.version,
+        description=manifest.description,
+        kind=manifest.kind,
+        media=MediaDescription(manifest.media.type, list(manifest.media.shape), manifest.media.sample_rate),
+        codes=manifest.codes,
+        labels=list(manifest.labels),
+        sampling=SamplingDescription(**manifest.sampling.model_dump()),
+        quality_curve=list(manifest.quality_curve),
+        minimum_deadline_ms=None if minimum is None else round(minimum, 3),
+    )
+
+
+@router.get(
+    "",
+    summary="The loaded models",
+    operation_id="list_models",
+    response_class=Response,
+    responses={200: json_response("The loaded models.", "ModelList"), **problem_responses()},
+)
+async def list_models(request: Request) -> Response:
+    """Every loaded model: its media, codes, classes, defaults, quality curve and smallest deadline."""
+    server = server_of(request)
+    models = [describe(manifest, server) for manifest in server.pool.manifests.values()]
+    return Response(msgspec.json.encode(ModelList(models)), media_type="application/json")
+
+
+@router.get(
+    "/{name}",
+    summary="One loaded model",
+    operation_id="get_model",
+    response_class=Response,
+    openapi_extra={"parameters": [parameter("name", "path", "Name of the model.", "fashion-mnist")]},
+    responses={200: json_response("The model.", "ModelDescription"), **problem_responses(404)},
+)
+async def get_model(request: Request) -> Response:
+    """One loaded model by name."""
+    server = server_of(request)
+    manifest = find_model(request.path_params["name"], server.pool.manifests)
+    return Response(msgspec.json.encode(describe(manifest, server)), media_type="application/json")

@@ -1,0 +1,83 @@
+"""Content negotiation (RFC 9110, section 12.5.1): JSON, or the bare picture."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from service.api.problems import NotAcceptable, invalid_field
+from service.encode import MEDIA_TYPES
+
+JSON = "application/json"
+_RANGE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)/([!#$%&'*+.^_`|~0-9A-Za-z-]+)")
+_WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRange:
+    """One element of an Accept header."""
+
+    type: str
+    subtype: str
+    weight: float
+
+    def specificity(self, media_type: str) -> int:
+        """2 for an exact match, 1 for `type/*`, 0 for `*/*`, -1 for no match."""
+        main, sub = media_type.split("/")
+        if (self.type, self.subtype) == (main, sub):
+            return 2
+        if (self.type, self.subtype) == (main, "*"):
+            return 1
+        return 0 if (self.type, self.subtype) == ("*", "*") else -1
+
+
+def parse_accept(header: str) -> list[MediaRange]:
+    """The media ranges of an Accept header; elements that are not of its grammar are left out."""
+    ranges = []
+    for element in header.split(","):
+        name, *parameters = (part.strip() for part in element.split(";"))
+        match = _RANGE.fullmatch(name)
+        weights = [
+            value.strip() for key, _, value in (p.partition("=") for p in parameters) if key.strip().lower() == "q"
+        ]
+        if match and all(_WEIGHT.fullmatch(weight) for weight in weights):
+            ranges.append(MediaRange(match[1].lower(), match[2].lower(), float(weights[0]) if weights else 1.0))
+    return ranges
+
+
+def choose(accept: str | None, requested_format: str, samples: int) -> str | None:
+    """The format of a bare answer (a key of MEDIA_TYPES), or None for JSON.
+
+    The highest weight wins, then the range that names the type most closely, then JSON, then the format that the body
+    asked for. Several samples fit only into JSON.
+
+    Raises:
+        NotAcceptable: nothing that the service can send is accepted.
+        InvalidField: only bare media are accepted, and the request is for several samples.
+    """
+    if accept is None or not accept.strip():
+        return None
+    ranges = parse_accept(accept)
+    formats = [requested_format, *(name for name in MEDIA_TYPES if name != requested_format)]
+    best: tuple[float, int, str | None] = (0.0, -1, None)
+    media_accepted = False
+    for file_format in (None, *formats):
+        weight, specificity = _quality(ranges, MEDIA_TYPES[file_format] if file_format else JSON)
+        if file_format and weight > 0:
+            media_accepted = True
+            if samples > 1:
+                continue
+        if (weight, specificity) > best[:2] and weight > 0:
+            best = (weight, specificity, file_format)
+    if best[0] > 0:
+        return best[2]
+    if media_accepted:
+        raise invalid_field("n", "must be 1 for an answer that is the bare picture; accept application/json for more")
+    raise NotAcceptable(f"Accept leaves nothing of {JSON}, {', '.join(MEDIA_TYPES.values())}.")
+
+
+def _quality(ranges: list[MediaRange], media_type: str) -> tuple[float, int]:
+    """The weight that the most specific matching range gives to a media type, and how specific it is."""
+    matches = [(each.specificity(media_type), each.weight) for each in ranges]
+    specificity, weight = max(matches, default=(-1, 0.0))
+    return (weight, specificity) if specificity >= 0 else (0.0, -1)

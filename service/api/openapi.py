@@ -1,0 +1,44 @@
+"""The OpenAPI document: the parts that are not read off the routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+
+from service.api.answers import AcceptedEvent, Answer, CompletedEvent, ErrorEvent, PreviewEvent
+from service.api.health import Health
+from service.api.models import ModelList
+from service.api.problems import Problem
+
+TITLE = "Anytime"
+DESCRIPTION = """\
+Generates images inside a deadline. A request says how long it may take; the answer comes inside that time, complete,
+with as many codes as the time allowed, and says how many those are, what quality to expect and why there are not more.
+
+**Deadlines.** The earliest of the body's `deadline_ms` and the headers `x-request-timeout-seconds`, `grpc-timeout` and
+`x-envoy-expected-rq-timeout-ms` wins. All count from the server's receipt of the request to the answer's last byte.
+
+**Errors** are `application/problem+json` (RFC 9457) with a stable `type`.
+
+**Websocket `/v1/stream`.** Text messages in: `{"type": "generate", "id": "a", ...}` with the fields of
+`POST /v1/generate` and `preview_ms`, `binary`; `{"type": "stop", "id": "a"}` answers a request now;
+`{"type": "cancel", "id": "a"}` forgets it. Events out: `accepted`, `preview`, then exactly one `completed` or `error`,
+each with the request's `id`. With `"binary": true` the media follows its event as one binary frame. A `stop` or
+`cancel` that crosses the ending of its request has no effect.
+"""
+
+
+class DocumentedApp(FastAPI):
+    """An app whose document carries the schemas that msgspec writes and the routes refer to."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            _, components = msgspec.json.schema_components(
+                [Answer, AcceptedEvent, PreviewEvent, CompletedEvent, ErrorEvent, Problem, ModelList, Health],
+                ref_template="#/components/schemas/{name}",
+            )
+            super().openapi().setdefault("components", {}).setdefault("schemas", {}).update(components)
+        return super().openapi()

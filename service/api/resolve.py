@@ -1,0 +1,126 @@
+"""From what a client asks to what the pool is given: the model found, defaults filled in, every field within bounds."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from models.bundle.manifest import Manifest
+from service import messages
+from service.api.problems import invalid_field
+from service.api.schemas import LARGEST_SEED, GenerateRequest
+from service.encode import check_encodable
+from service.errors import InvalidField, ModelNotFound
+from service.pool import Generation
+from service.settings import Settings
+
+_LABELS_LISTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A request that can be served. `label` is the class's name as the bundle has it."""
+
+    manifest: Manifest
+    generation: Generation
+    label: str | None
+
+
+def resolve(
+    request: GenerateRequest,
+    manifest: Manifest,
+    settings: Settings,
+    *,
+    file_format: str | None = None,
+    preview_ms: float | None = None,
+) -> Resolved:
+    """Check a request against its model and the server's limits.
+
+    Args:
+        file_format: instead of the body's, if content negotiation chose one.
+
+    Raises:
+        InvalidField: every field that is out of bounds, in one error.
+    """
+    file_format = file_format or request.format
+    errors = [
+        {"field": field, "message": message} for field, message in _problems(request, manifest, settings, file_format)
+    ]
+    if errors:
+        raise InvalidField("; ".join(f"{each['field']}: {each['message']}" for each in errors), errors=errors)
+    label = None if request.label is None else label_index(request.label, manifest.labels)
+    defaults = manifest.sampling
+    generation = Generation(
+        model=manifest.name,
+        n=request.n,
+        sampling=messages.Sampling(
+            seed=secrets.randbelow(LARGEST_SEED + 1) if request.seed is None else request.seed,
+            label=label,
+            temperature=defaults.temperature if request.temperature is None else request.temperature,
+            # More than the codebook has is all of it.
+            top_k=min(defaults.top_k if request.top_k is None else request.top_k, manifest.autoencoder.codebook),
+            top_p=defaults.top_p if request.top_p is None else request.top_p,
+        ),
+        encoding=messages.ImageOptions(format=file_format, scale=request.scale),
+        min_codes=request.min_codes,
+        max_codes=request.max_codes or manifest.codes,
+        preview_ms=preview_ms,
+    )
+    return Resolved(manifest, generation, None if label is None else manifest.labels[label])
+
+
+def find_model(name: str | None, manifests: Mapping[str, Manifest]) -> Manifest:
+    """The model of this name, or the only one there is if the name is None.
+
+    Raises:
+        ModelNotFound: no such model is loaded.
+        InvalidField: there is no name, and more than one model.
+    """
+    if name is None:
+        if len(manifests) == 1:
+            return next(iter(manifests.values()))
+        raise invalid_field("model", f"must be one of {', '.join(sorted(manifests))}, since several models are loaded")
+    if name not in manifests:
+        raise ModelNotFound(f"No model of that name is loaded; GET /v1/models lists the {len(manifests)} that are.")
+    return manifests[name]
+
+
+def label_index(label: str | int, labels: tuple[str, ...]) -> int | None:
+    """The index of a class, by index or by name (the exact name before other cases). None if there is no such class."""
+    if isinstance(label, int):
+        return label if 0 <= label < len(labels) else None
+    if label in labels:
+        return labels.index(label)
+    folded = label.casefold()
+    return next((index for index, name in enumerate(labels) if name.casefold() == folded), None)
+
+
+def _problems(
+    request: GenerateRequest, manifest: Manifest, settings: Settings, file_format: str
+) -> Iterator[tuple[str, str]]:
+    """Every field that is out of bounds, and what its bounds are."""
+    if request.n > settings.max_samples:
+        yield "n", f"must be at most {settings.max_samples} on this server"
+    if request.label is not None and label_index(request.label, manifest.labels) is None:
+        yield "label", _label_bounds(manifest.labels)
+    if request.min_codes > manifest.codes:
+        yield "min_codes", f"must be at most {manifest.codes}, the codes of a complete sample"
+    if request.max_codes is not None and request.max_codes > manifest.codes:
+        yield "max_codes", f"must be at most {manifest.codes}, the codes of a complete sample"
+    if request.max_codes is not None and request.max_codes < request.min_codes:
+        yield "max_codes", "must not be below min_codes"
+    if request.scale > settings.max_scale:
+        yield "scale", f"must be at most {settings.max_scale} on this server"
+    else:
+        try:
+            check_encodable(manifest.media.shape, file_format, request.scale)
+        except ValueError as error:
+            yield "format", str(error)
+
+
+def _label_bounds(labels: tuple[str, ...]) -> str:
+    if not labels:
+        return "this model has no classes"
+    shown = ", ".join(labels[:_LABELS_LISTED]) + (", ..." if len(labels) > _LABELS_LISTED else "")
+    return f"must be one of {shown}, or an index from 0 to {len(labels) - 1}"

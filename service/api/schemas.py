@@ -1,0 +1,86 @@
+"""What clients send: the body of `POST /v1/generate` and the messages of `/v1/stream`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+LARGEST_SEED = 2**53 - 1
+"""The largest integer that every JSON reader keeps exactly."""
+
+_EXAMPLES = [
+    {"deadline_ms": 50, "seed": 7, "label": "sneaker", "scale": 8},
+    {"deadline_ms": 200, "n": 4, "temperature": 0.9, "top_k": 40, "format": "webp"},
+]
+
+
+class GenerateRequest(BaseModel):
+    """One generation request. Numbers are numbers: nothing is converted, and unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    model: str | None = Field(None, description="Name of the model; may be left out when exactly one is loaded.")
+    deadline_ms: float | None = Field(
+        None,
+        gt=0,
+        description="Milliseconds from the server's receipt of the request to the last byte of its answer. Longer than "
+        "the server's maximum is clamped to that; the answer says which deadline it was given.",
+    )
+    n: int = Field(1, ge=1, description="Samples; sample i is keyed by (seed, i).")
+    seed: int | None = Field(
+        None, ge=0, le=LARGEST_SEED, description="Decides the codes; drawn at random and returned if left out."
+    )
+    label: str | int | None = Field(
+        None, description="Class to draw, by name (in any case) or index; left out or null for any."
+    )
+    temperature: float | None = Field(
+        None, ge=0, le=10, description="0 takes the most likely code each time. The model's own default if left out."
+    )
+    top_k: int | None = Field(None, ge=0, description="Draw among the k most likely codes; 0 keeps all.")
+    top_p: float | None = Field(
+        None, gt=0, le=1, description="Draw among the fewest codes whose probability reaches this; 1 keeps all."
+    )
+    min_codes: int = Field(1, ge=1, description="Fewest codes worth sending; a deadline too short for them is a 504.")
+    max_codes: int | None = Field(None, ge=1, description="Stop after this many codes, however much time is left.")
+    scale: int = Field(1, ge=1, description="Enlarge by a whole factor, nearest neighbour; npy is never enlarged.")
+    format: Literal["png", "webp", "jpeg", "npy"] = Field("png", description="How each sample is encoded.")
+
+
+_RequestId = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class GenerateMessage(GenerateRequest):
+    """A generation request over a websocket."""
+
+    type: Literal["generate"]
+    id: _RequestId = Field(description="The client's own name for the request, unique among those in progress.")
+    preview_ms: float | None = Field(None, gt=0, description="Send a preview at most this often; none if left out.")
+    binary: bool = Field(False, description="Send media as a binary frame after the event instead of inside it.")
+
+
+class StopMessage(BaseModel):
+    """Answer a request now, with what it has."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    type: Literal["stop"]
+    id: _RequestId
+
+
+class CancelMessage(BaseModel):
+    """Forget a request."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    type: Literal["cancel"]
+    id: _RequestId
+
+
+SocketMessage = Annotated[GenerateMessage | StopMessage | CancelMessage, Field(discriminator="type")]
+SOCKET_MESSAGE: TypeAdapter[GenerateMessage | StopMessage | CancelMessage] = TypeAdapter(SocketMessage)
+
+
+def request_schema() -> dict[str, object]:
+    """JSON Schema of the request body, self-contained, with examples."""
+    return {**GenerateRequest.model_json_schema(), "examples": _EXAMPLES}

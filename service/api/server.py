@@ -1,0 +1,71 @@
+"""What the routes of one app share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+
+from service.clock import Clock
+from service.metrics import Metrics
+from service.pool import Pool
+from service.settings import Settings
+
+
+@dataclass
+class Server:
+    """Settings, pool and metrics of one app, and whether it is shutting down.
+
+    Attributes:
+        pending: generation requests that were received and have not ended yet.
+    """
+
+    settings: Settings
+    pool: Pool
+    metrics: Metrics
+    clock: Clock
+    draining: bool = False
+    pending: int = 0
+    _idle: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    _drained: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a generation request would be taken now."""
+        return self.pool.ready and not self.draining
+
+    def opened(self) -> None:
+        """A generation request was received."""
+        self.pending += 1
+        self._idle.clear()
+
+    def closed(self) -> None:
+        """A generation request has ended."""
+        self.pending -= 1
+        if not self.pending:
+            self._idle.set()
+
+    async def drain(self) -> None:
+        """Fail readiness, then close the pool, which answers what runs at its present prefix. May be called again."""
+        self.draining = True
+        if self._drained is None:
+            self._drained = asyncio.create_task(self.pool.close())
+        await asyncio.shield(self._drained)
+
+    async def idle(self) -> None:
+        """Wait until every generation request has had its ending written."""
+        if self.pending:
+            await self._idle.wait()
+
+
+def server_of_app(app: Starlette) -> Server:
+    """The server behind an app."""
+    server: Server = app.state.server
+    return server
+
+
+def server_of(connection: HTTPConnection) -> Server:
+    """The server that a request or websocket came to."""
+    return server_of_app(connection.app)

@@ -1,0 +1,271 @@
+"""The websocket `/v1/stream`: several requests on one socket, each with previews on the way to its one ending."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import ValidationError
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from service import messages
+from service.api.account import STALL_SECONDS, Account
+from service.api.answers import AcceptedEvent, CompletedEvent, ErrorEvent, PreviewEvent, output_of, timing_of
+from service.api.arrival import exchange_of
+from service.api.deadlines import deadline_ms
+from service.api.log import log_request
+from service.api.outbox import Outbox, Parcel
+from service.api.problems import Cancelled, UpgradeRequired, from_validation, internal_error, invalid_field, problem_of
+from service.api.resolve import Resolved, find_model, resolve
+from service.api.schemas import SOCKET_MESSAGE, GenerateMessage, StopMessage
+from service.api.server import Server, server_of
+from service.errors import Malformed, Overloaded, PayloadTooLarge, ServiceError
+from service.pool import Ticket
+
+STREAM_PATH = "/v1/stream"
+router = APIRouter()
+_ENCODER = msgspec.json.Encoder()
+_logger = logging.getLogger(__name__)
+
+
+@router.websocket(STREAM_PATH)
+async def stream(websocket: WebSocket) -> None:
+    """Serve one websocket until either side closes it."""
+    await websocket.accept(headers=[(b"x-request-id", exchange_of(websocket).request_id.encode())])
+    await Session(websocket, server_of(websocket), exchange_of(websocket).request_id).run()
+
+
+@router.get(STREAM_PATH, include_in_schema=False)
+async def not_a_websocket() -> None:
+    """Tell a client that came without an upgrade what is missing."""
+    raise UpgradeRequired("This path speaks websocket; open it as one.")
+
+
+class _Named(msgspec.Struct):
+    """As much of a bad message as is needed to answer it."""
+
+    id: str | None = None
+
+
+@dataclass(eq=False)
+class _Job:
+    """One request in progress, from `accepted` until its ending was written."""
+
+    id: str
+    binary: bool
+    resolved: Resolved
+    account: Account
+    ticket: Ticket
+    task: asyncio.Task[None] | None = None
+    ended: bool = False
+
+
+class Session:
+    """One websocket and the requests in progress on it."""
+
+    def __init__(self, websocket: WebSocket, server: Server, request_id: str) -> None:
+        self._websocket = websocket
+        self._server = server
+        self._request_id = request_id
+        self._outbox = Outbox(limit=2 * server.settings.max_socket_requests)
+        self._jobs: dict[str, _Job] = {}
+        self._sending = False  # seen true by another task only while the reader holds up a send
+
+    async def run(self) -> None:
+        """Read and write until the socket closes; then cancel what still runs on it."""
+        tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except WebSocketDisconnect:
+            pass  # the usual end of a session
+        finally:
+            await self._abandon(tasks)
+
+    async def _abandon(self, tasks: list[asyncio.Task[None]]) -> None:
+        for job in list(self._jobs.values()):
+            job.account.abandoned()
+            self._forget(job)
+            if job.task is not None:
+                tasks.append(job.task)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self) -> None:
+        limit = self._server.settings.max_body_bytes
+        while True:
+            await self._outbox.room()
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code", 1005))
+            account = Account(self._server, self._server.clock.now())
+            text = message.get("text")
+            if text is None:
+                self._refuse(None, account, Malformed("Messages are JSON text, not binary."))
+            elif len(text) > limit:
+                self._refuse(None, account, PayloadTooLarge(f"The message is larger than {limit} bytes."))
+            else:
+                self._handle(text, account)
+
+    async def _write(self) -> None:
+        while True:
+            parcel = await self._outbox.take()
+            text = _ENCODER.encode(parcel.event).decode()
+            start = self._server.clock.now()
+            self._sending = True
+            await self._websocket.send_text(text)
+            if parcel.frame is not None:
+                await self._websocket.send_bytes(parcel.frame)
+            self._sending = False
+            if parcel.written is not None:
+                parcel.written(self._server.clock.now() - start > STALL_SECONDS)
+
+    def _handle(self, text: str, account: Account) -> None:
+        """Act on one message; whatever is wrong with it is answered with an error event."""
+        try:
+            message = SOCKET_MESSAGE.validate_json(text)
+        except ValidationError as error:
+            self._refuse(_named_id(text), account, from_validation(error))
+            return
+        if isinstance(message, GenerateMessage):
+            try:
+                self._begin(message, account)
+            except ServiceError as refusal:
+                self._refuse(message.id, account, refusal)
+            return
+        # A message about a request that is not in progress crossed its ending on the wire: nothing to do.
+        job = self._jobs.get(message.id)
+        if job is None or job.ended:
+            return
+        if isinstance(message, StopMessage):
+            job.ticket.stop()
+        else:
+            self._cancel(job)
+
+    def _begin(self, message: GenerateMessage, account: Account) -> None:
+        """Submit a request. Raises ServiceError if it is refused."""
+        server = self._server
+        if message.id in self._jobs:
+            raise invalid_field("id", "is the id of a request that is still in progress on this socket")
+        if len(self._jobs) >= server.settings.max_socket_requests:
+            raise Overloaded(f"{len(self._jobs)} requests are in progress on this socket, the most that it may have.")
+        manifest = find_model(message.model, server.pool.manifests)
+        account.model = manifest.name
+        account.deadline_ms = deadline_ms(message.deadline_ms, (), server.settings)
+        resolved = resolve(message, manifest, server.settings, preview_ms=message.preview_ms)
+        ticket = server.pool.submit(resolved.generation, account.deadline)
+        account.accepted(ticket.id)
+        job = _Job(message.id, message.binary, resolved, account, ticket)
+        self._jobs[message.id] = job
+        event = AcceptedEvent(
+            id=message.id,
+            model=manifest.name,
+            n=message.n,
+            codes_total=manifest.codes,
+            seed=resolved.generation.sampling.seed,
+            label=resolved.label,
+            deadline_ms=account.deadline_ms,
+        )
+        self._outbox.reply(Parcel(event))
+        job.task = asyncio.create_task(self._follow(job))
+
+    async def _follow(self, job: _Job) -> None:
+        """Pass on what the pool says of a request, until its ending."""
+        try:
+            async for message in job.ticket:
+                if isinstance(message, messages.Result):
+                    self._complete(job, message)
+                else:
+                    self._preview(job, message)
+        except ServiceError as error:
+            self._fail(job, error)
+        except Exception:
+            _logger.exception("request %s on socket %s failed", job.id, self._request_id)
+            self._fail(job, internal_error())
+
+    def _preview(self, job: _Job, preview: messages.Preview) -> None:
+        event = PreviewEvent(
+            id=job.id,
+            output=output_of(preview.output, job.resolved, binary=job.binary),
+            elapsed_ms=round(job.account.elapsed_ms(), 3),
+        )
+        frame = preview.output.data if job.binary else None
+
+        def written(_stalled: bool) -> None:
+            job.account.previewed()
+
+        self._outbox.preview(job.id, preview.output.index, Parcel(event, frame, written))
+
+    def _complete(self, job: _Job, result: messages.Result) -> None:
+        event = CompletedEvent(
+            id=job.id,
+            model=job.resolved.generation.model,
+            outputs=[output_of(output, job.resolved, binary=job.binary) for output in result.outputs],
+            deadline_ms=job.account.deadline_ms,
+            timing=timing_of(result.timing, job.account.elapsed_ms()),
+        )
+        frame = b"".join(output.data for output in result.outputs) if job.binary else None
+        behind = self._sending
+
+        def written(stalled: bool) -> None:
+            if not behind and not stalled:
+                self._server.pool.delivered(job.ticket)
+            job.account.answered(result)
+            self._log(job.account)
+            del self._jobs[job.id]
+
+        self._end(job, Parcel(event, frame, written))
+
+    def _fail(self, job: _Job, error: ServiceError) -> None:
+        def written(_stalled: bool) -> None:
+            job.account.refused(error)
+            self._log(job.account)
+            del self._jobs[job.id]
+
+        self._end(job, Parcel(ErrorEvent(job.id, problem_of(error, self._request_id)), None, written))
+
+    def _end(self, job: _Job, ending: Parcel) -> None:
+        job.ended = True
+        self._outbox.drop_previews(job.id)
+        self._outbox.reply(ending)
+
+    def _cancel(self, job: _Job) -> None:
+        job.account.abandoned()
+        self._forget(job)
+        if job.task is not None:
+            job.task.cancel()
+        self._outbox.drop_previews(job.id)
+        error = Cancelled("The request was cancelled.")
+        self._outbox.reply(Parcel(ErrorEvent(job.id, problem_of(error, self._request_id))))
+
+    def _forget(self, job: _Job) -> None:
+        """Stop the work on a request that nobody will be answered."""
+        job.ticket.cancel()
+        self._log(job.account)
+        del self._jobs[job.id]
+
+    def _refuse(self, message_id: str | None, account: Account, error: ServiceError) -> None:
+        """Answer a message that starts no request.
+
+        An id in progress is not named, since the error is not that request's ending.
+        """
+        account.refused(error)
+        self._log(account)
+        named = None if message_id in self._jobs else message_id
+        self._outbox.reply(Parcel(ErrorEvent(named, problem_of(error, self._request_id))))
+
+    def _log(self, account: Account) -> None:
+        log_request(STREAM_PATH, request_id=self._request_id, ms=round(account.elapsed_ms(), 3), **account.log_fields())
+
+
+def _named_id(text: str) -> str | None:
+    """The id that a bad message names, if it names one."""
+    try:
+        return msgspec.json.decode(text, type=_Named).id
+    except (msgspec.DecodeError, RecursionError):
+        return None

@@ -1,0 +1,103 @@
+"""The commands `anytime serve` and `anytime generate`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic.fields import FieldInfo
+
+from service.settings import Settings, read_settings
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def _with_settings(command: Command) -> Command:
+    """Give a command one option per setting in the place of its `**options`, so that a setting is written down once."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    settings = [_option(name, field) for name, field in Settings.model_fields.items()]
+    command.__dict__["__signature__"] = signature.replace(parameters=[*settings, *own])
+    return command
+
+
+def _option(name: str, field: FieldInfo) -> inspect.Parameter:
+    kind: Any = field.annotation
+    option = typer.Option(help=field.description, show_default=str(field.default))
+    annotation = Annotated[kind | None, option]
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the service's commands to the command line."""
+    app.command()(serve)
+    app.command()(generate)
+
+
+@_with_settings
+def serve(
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings; environment and options win.")] = None,
+    print_settings: Annotated[
+        bool, typer.Option("--print-settings", help="Show every setting and where it came from, and stop.")
+    ] = False,
+    **options: object,
+) -> None:
+    """Serve every model of a folder of bundles over HTTP and websockets.
+
+    Each setting can also be given as ANYTIME_NAME in the environment or in a TOML file.
+
+    Examples:
+        anytime serve
+
+        anytime serve --bundles runs/ --port 9000 --workers 2
+
+        ANYTIME_PORT=9000 anytime serve --print-settings
+    """
+    overrides = {name: value for name, value in options.items() if value is not None}
+    settings, origins = read_settings(overrides, config)
+    if print_settings:
+        _print_settings(settings, origins)
+        return
+    from service.commands import serve as command
+
+    command.serve(settings, announce=typer.echo)
+
+
+def generate(
+    out: Annotated[Path, typer.Option(help="Where to write; the suffix decides: .png .webp .jpg .npy.")] = Path(
+        "out.png"
+    ),
+    url: Annotated[str, typer.Option(help="The server.")] = "http://127.0.0.1:8000",
+    model: Annotated[str | None, typer.Option(help="Name of the model, if several are loaded.")] = None,
+    deadline_ms: Annotated[list[float] | None, typer.Option(help="Milliseconds; repeat it to compare.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides the picture; random if left out.")] = None,
+    label: Annotated[str | None, typer.Option(help="Class to draw, by name or index.")] = None,
+    n: Annotated[int, typer.Option(help="Samples per request.")] = 1,
+    scale: Annotated[int, typer.Option(help="Enlarge by a whole factor.")] = 8,
+) -> None:
+    """Ask a server for a picture; with several deadlines, for the same picture at each.
+
+    Several deadlines or samples are written side by side into one picture, and listed in a table.
+
+    Examples:
+        anytime generate --deadline-ms 50 --seed 7 --out x.png
+
+        anytime generate --deadline-ms 10 --deadline-ms 50 --deadline-ms 2000 --label sneaker --out strip.png
+    """
+    from service.commands import generate as command
+
+    wish = command.Wish(model=model, seed=seed, label=label, n=n, scale=scale)
+    command.generate(url, wish, deadline_ms or [], out)
+
+
+def _print_settings(settings: Settings, origins: dict[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("setting", "value", "from", box=None, pad_edge=False)
+    for name, value in settings:
+        table.add_row(name, str(value), origins[name])
+    Console().print(table)

@@ -1,0 +1,142 @@
+"""`anytime serve`: one process for HTTP and websockets, which owns the worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Callable, Generator
+
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+
+from models.errors import SettingsError
+from service.api.app import create_app
+from service.api.server import Server, server_of_app
+from service.settings import Settings
+
+_BACKLOG = 2048
+_CLOSE_SECONDS = 1
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_logger = logging.getLogger(__name__)
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; then answer what runs, and return.
+
+    Args:
+        announce: called with one line once requests are taken.
+
+    Raises:
+        AnytimeError: the address is taken, a bundle is bad, no worker could start.
+    """
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # The address comes first: that it is taken should be known before a model is loaded.
+    with _bind(settings.host, settings.port) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, listener, announce))
+
+
+async def _serve(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
+    loop = asyncio.get_running_loop()
+    starting = asyncio.current_task()
+    app = create_app(settings)
+    server = server_of_app(app)
+    front = _Front(front_config(app, settings), server, lambda: announce(_ready_line(listener, server)))
+
+    def stop() -> None:
+        if front.started:
+            front.stop()
+        elif starting is not None:
+            starting.cancel()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
+    try:
+        # Run here and not by uvicorn, so that what prevents the start is raised as it is.
+        async with app.router.lifespan_context(app):
+            await front.serve(sockets=[listener])
+    except asyncio.CancelledError:
+        _logger.info("stopped before it was ready")
+
+
+def front_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    """How the protocol server is set up."""
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        backlog=_BACKLOG,
+        ws_max_size=4 * settings.max_body_bytes,  # above the limit that is answered with a problem, so that it can be
+        ws_per_message_deflate=False,  # pictures do not compress twice
+    )
+
+
+class _Front(uvicorn.Server):
+    """Uvicorn, except that a signal first lets every running request be answered."""
+
+    def __init__(self, config: uvicorn.Config, server: Server, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._server = server
+        self._announce = announce
+        self._stopping: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave the signals to `_serve`."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and settle the heap: what lives now lives until the end, and need not be looked at again."""
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
+        self._announce()
+
+    def stop(self) -> None:
+        """Begin to shut down; from a second call on, no connection is waited for."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._drain())
+        else:
+            self.should_exit = self.force_exit = True
+
+    async def _drain(self) -> None:
+        _logger.info("shutting down: answering %d requests", self._server.pending)
+        try:
+            async with asyncio.timeout(self._server.settings.shutdown_timeout):
+                await self._server.drain()
+                await self._server.idle()
+        except TimeoutError:
+            _logger.warning("shut down with %d requests unanswered", self._server.pending)
+        self.config.timeout_graceful_shutdown = _CLOSE_SECONDS
+        self.should_exit = True
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A socket bound to the address, not listening yet."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}") from error
+    return listener
+
+
+def _ready_line(listener: socket.socket, server: Server) -> str:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"ready on http://{shown}:{port} with {', '.join(server.pool.manifests)}"

@@ -1,0 +1,17 @@
+"""The API process's side of the workers: starts them, hands them requests, and sees to it that each gets one ending.
+
+pool.py       submit, route, hand over after a crash, drain
+ticket.py     a request as its caller sees it
+supervisor.py one place for a worker: starts it, and starts it again
+process.py    one worker process and its socket
+reserve.py    what the way to and from a worker costs
+minimum.py    the smallest deadline that would do
+"""
+
+from __future__ import annotations
+
+from service.pool.pool import Pool, PoolObserver
+from service.pool.process import WorkerStartError
+from service.pool.ticket import Generation, Ticket
+
+__all__ = ["Generation", "Pool", "PoolObserver", "Ticket", "WorkerStartError"]

@@ -1,0 +1,334 @@
+"""Hands requests to workers, and sees to it that each gets exactly one ending."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from models.bundle.manifest import Manifest
+from models.bundle.reader import find_bundles, read_manifest
+from models.errors import BundleError
+from service import messages
+from service.admission import Admission, Prospect
+from service.clock import Clock, MonotonicClock
+from service.errors import Draining, ServiceError, WorkerLost
+from service.pool.launcher import Launcher
+from service.pool.minimum import minimum_s
+from service.pool.process import WorkerStartError
+from service.pool.reserve import SendReserve
+from service.pool.supervisor import Supervisor
+from service.pool.ticket import Generation, Ticket
+from service.settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+_TRIES = 2
+_SILENCE_S = 5.0
+
+
+class PoolObserver(Protocol):
+    """Who keeps the numbers."""
+
+    def worker_up(self, worker: int, up: bool) -> None:
+        """A worker became ready, or is no longer."""
+
+    def worker_restarted(self, worker: int) -> None:
+        """A worker that had gone is started again."""
+
+    def stats(self, worker: int, stats: messages.Stats) -> None:
+        """A worker's numbers since its last."""
+
+
+class Pool:
+    """The workers, and every request that they have.
+
+    A request is with one worker, or parked until one is ready, or it has ended. All methods are called from one event
+    loop, and each changes this without an await.
+
+    Args:
+        settings: bundles, workers, device, threads, slots, limits and timeouts.
+        observer: is told about workers.
+        clock: of the deadlines.
+
+    Attributes:
+        manifests: the models that are served, by name; empty before `start`.
+    """
+
+    def __init__(self, settings: Settings, observer: PoolObserver, clock: Clock | None = None) -> None:
+        self.clock = clock or MonotonicClock()
+        self.manifests: Mapping[str, Manifest] = {}
+        self._settings = settings
+        self._observer = observer
+        self._admission = Admission(settings.queue_limit)
+        self._reserve = SendReserve()
+        self._launcher: Launcher | None = None
+        self._workers: list[Supervisor] = []
+        self._tickets: dict[str, Ticket] = {}
+        self._holders: dict[str, Supervisor] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._decided = asyncio.Event()
+        self._start_error: WorkerStartError | None = None
+        self._all_ended = asyncio.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker takes requests."""
+        return not self._admission.draining and any(worker.ready for worker in self._workers)
+
+    @property
+    def running(self) -> int:
+        """Requests that have not had their ending."""
+        return len(self._tickets)
+
+    async def start(self) -> None:
+        """Start the workers; returns once one is ready.
+
+        Raises:
+            BundleError: there is no bundle, one cannot be read, or two have the same name.
+            WorkerStartError: a worker cannot start, before any was ready.
+        """
+        bundles = find_bundles(self._settings.bundles)
+        self.manifests = _by_name(bundles)
+        self._launcher = Launcher(self._settings, bundles)
+        for index in range(self._settings.workers):
+            timeout = self._settings.start_timeout
+            self._workers.append(Supervisor(index, self._launcher.launch, timeout, self.clock, self))
+        try:
+            await self._decided.wait()
+            if self._start_error:
+                raise self._start_error
+        except BaseException:
+            await self._end_workers()
+            raise
+
+    async def close(self) -> None:
+        """Have every running request answered at its present prefix, then end the workers.
+
+        What is not answered within the shutdown timeout, or is not with a worker, ends as `Draining`.
+        """
+        self._admission.draining = True
+        for ticket in list(self._tickets.values()):
+            if ticket.id not in self._holders:
+                self._end(ticket, _draining())
+        for worker in self._workers:
+            if worker.ready:
+                worker.send(messages.Drain())
+        if self._tickets:
+            self._all_ended.clear()
+            try:
+                async with asyncio.timeout(self._settings.shutdown_timeout):
+                    await self._all_ended.wait()
+            except TimeoutError:
+                for ticket in list(self._tickets.values()):
+                    self._end(ticket, _draining())
+        await self._end_workers()
+
+    def minimum_deadline_ms(self, model: str) -> float | None:
+        """The smallest deadline with which a request for one sample could be answered now; None if that is unknown."""
+        known = [worker.minimum_ms[model] for worker in self._known_workers() if model in worker.minimum_ms]
+        return min(known) + 1000 * self._reserve.seconds(self.clock.now()) if known else None
+
+    def submit(self, generation: Generation, deadline: float) -> Ticket:
+        """Take a request for a loaded model.
+
+        Args:
+            deadline: when its last byte is due, in seconds on `clock`.
+
+        Raises:
+            Draining, WorkerLost, DeadlineInfeasible, Overloaded: see `Admission.admit`.
+        """
+        now = self.clock.now()
+        self._admission.admit(generation.model, generation.n, 1000 * (deadline - now), self._prospect(generation, now))
+        ticket = Ticket(secrets.token_hex(8), generation, deadline, now, self)
+        self._tickets[ticket.id] = ticket
+        self._place(ticket)
+        return ticket
+
+    def delivered(self, ticket: Ticket) -> None:
+        """The last byte of the ticket's result was handed to the transport: learn what the way cost."""
+        if ticket.result and not ticket.losses:
+            now = self.clock.now()
+            self._reserve.observe(now, now - ticket.submitted - ticket.result.timing.total_ms / 1000)
+
+    # What tickets ask for.
+
+    def stop(self, ticket: Ticket) -> None:
+        """Answer this request now; one that is parked, as soon as it has a worker."""
+        if holder := self._holders.get(ticket.id):
+            holder.send(messages.Stop(ticket.id))
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Forget this request."""
+        if holder := self._holders.get(ticket.id):
+            holder.send(messages.Cancel(ticket.id))
+        self._end(ticket, None)
+
+    # What supervisors tell.
+
+    def worker_up(self, worker: Supervisor) -> None:
+        """A worker is ready: it gets what was parked."""
+        self._decided.set()
+        self._observer.worker_up(worker.index, True)
+        if self._admission.draining:
+            worker.send(messages.Drain())
+        parked = [ticket for ticket in self._tickets.values() if ticket.id not in self._holders]
+        for ticket in sorted(parked, key=lambda ticket: ticket.deadline):
+            self._place(ticket)
+
+    def worker_down(self, worker: Supervisor) -> None:
+        """A worker is gone: what it had goes to another, is parked, or ends."""
+        self._observer.worker_up(worker.index, False)
+        orphans = sorted(worker.tickets.values(), key=lambda ticket: ticket.deadline)
+        worker.tickets.clear()
+        for ticket in orphans:
+            del self._holders[ticket.id]
+            ticket.losses += 1
+            if self._admission.draining:
+                self._end(ticket, _draining())
+            elif ticket.losses >= _TRIES:
+                self._end(ticket, WorkerLost(f"{_TRIES} workers died with this request; it is not tried again."))
+            else:
+                self._place(ticket)
+
+    def worker_failed(self, worker: Supervisor, error: WorkerStartError) -> None:
+        """A worker cannot start. At first that is the end; later it is tried again."""
+        if self._decided.is_set():
+            _logger.error("worker %d cannot start: %s", worker.index, error)
+        else:
+            self._start_error = error
+            self._decided.set()
+
+    def restarting(self, worker: Supervisor) -> None:
+        """A worker that had gone is started again."""
+        self._observer.worker_restarted(worker.index)
+
+    def received(self, worker: Supervisor, message: messages.FromWorker) -> None:
+        """Pass a worker's message on. What it says of a request that is no longer there crossed a cancellation."""
+        match message:
+            case messages.Stats():
+                self._observer.stats(worker.index, message)
+            case messages.Preview() | messages.Result() | messages.Failed():
+                if ticket := worker.tickets.get(message.id):
+                    self._tell(ticket, message)
+            case _:
+                _logger.warning("worker %d sent %s out of turn", worker.index, type(message).__name__)
+
+    def _tell(self, ticket: Ticket, message: messages.Preview | messages.Result | messages.Failed) -> None:
+        match message:
+            case messages.Preview():
+                ticket.show(message)
+            case messages.Result():
+                self._end(ticket, message)
+            case messages.Failed():
+                self._end(ticket, ServiceError(message.message))
+
+    def _prospect(self, generation: Generation, now: float) -> Prospect:
+        waits = [seconds for worker in self._workers if (seconds := worker.ready_in()) is not None]
+        return Prospect(
+            minimum_ms=1000 * (self._minimum_s(generation) + self._reserve.seconds(now)),
+            slots=sum(worker.slots.get(generation.model, 0) for worker in self._known_workers()),
+            ready_in_ms=1000 * min(waits) if waits else None,
+        )
+
+    def _known_workers(self) -> list[Supervisor]:
+        """Those that are ready; if none is, those that were."""
+        return [worker for worker in self._workers if worker.ready] or self._workers
+
+    def _minimum_s(self, generation: Generation) -> float:
+        """What the smallest answer would take in the quickest worker."""
+        model = generation.model
+        known = [worker for worker in self._known_workers() if model in worker.minimums]
+        return min((minimum_s(generation, each.minimums[model], each.slots[model]) for each in known), default=0.0)
+
+    def _place(self, ticket: Ticket) -> None:
+        """Give a request to the ready worker with the least to do; if there is none, park it while there is hope."""
+        now = self.clock.now()
+        remaining = ticket.deadline - now - self._reserve.seconds(now)
+        spare = remaining - self._minimum_s(ticket.generation)
+        ready = [worker for worker in self._workers if worker.ready]
+        if spare < 0:
+            self._end(ticket, _lost())
+        elif ready:
+            self._hand_over(ticket, min(ready, key=lambda worker: (worker.load, worker.index)), remaining)
+        else:
+            self._set_timer(ticket, spare, lambda: self._end(ticket, _lost()))
+
+    def _hand_over(self, ticket: Ticket, worker: Supervisor, remaining: float) -> None:
+        asked = ticket.generation
+        self._holders[ticket.id] = worker
+        worker.tickets[ticket.id] = ticket
+        worker.send(
+            messages.Submit(
+                id=ticket.id,
+                model=asked.model,
+                remaining_ms=1000 * remaining,
+                n=asked.n,
+                sampling=asked.sampling,
+                encoding=asked.encoding,
+                min_codes=asked.min_codes,
+                max_codes=asked.max_codes,
+                preview_ms=asked.preview_ms,
+            )
+        )
+        if ticket.stopped:
+            worker.send(messages.Stop(ticket.id))
+        self._set_timer(ticket, remaining + _SILENCE_S, lambda: self._overdue(ticket, worker, looked=False))
+
+    def _overdue(self, ticket: Ticket, worker: Supervisor, *, looked: bool) -> None:
+        """An answer is long overdue: a worker that has meanwhile said nothing at all hangs, and is killed.
+
+        It is looked at twice, since its messages may be waiting here because this process was the one that hung.
+        """
+        silent = self.clock.now() - worker.heard > _SILENCE_S
+        if silent and looked:
+            _logger.error("worker %d has said nothing for %g s and is killed", worker.index, _SILENCE_S)
+            worker.kill()
+        else:
+            self._set_timer(ticket, 1.0, lambda: self._overdue(ticket, worker, looked=silent))
+
+    def _set_timer(self, ticket: Ticket, seconds: float, act: Callable[[], None]) -> None:
+        """The one thing that happens to this request if nothing else does first."""
+        if timer := self._timers.pop(ticket.id, None):
+            timer.cancel()
+        self._timers[ticket.id] = asyncio.get_running_loop().call_later(seconds, act)
+
+    def _end(self, ticket: Ticket, ending: messages.Result | ServiceError | None) -> None:
+        """Every ending comes through here."""
+        del self._tickets[ticket.id]
+        if holder := self._holders.pop(ticket.id, None):
+            del holder.tickets[ticket.id]
+        if timer := self._timers.pop(ticket.id, None):
+            timer.cancel()
+        self._admission.leave(ticket.generation.model, ticket.generation.n)
+        ticket.end(ending)
+        if not self._tickets:
+            self._all_ended.set()
+
+    async def _end_workers(self) -> None:
+        await asyncio.gather(*(worker.close() for worker in self._workers))
+        self._workers.clear()
+        if self._launcher:
+            self._launcher.close()
+            self._launcher = None
+
+
+def _by_name(bundles: Sequence[Path]) -> dict[str, Manifest]:
+    manifests: dict[str, Manifest] = {}
+    for path in bundles:
+        manifest = read_manifest(path)
+        if manifest.name in manifests:
+            raise BundleError(path, f"another bundle is also named {manifest.name}")
+        manifests[manifest.name] = manifest
+    return manifests
+
+
+def _draining() -> Draining:
+    return Draining("The server is shutting down, and could not answer any more.")
+
+
+def _lost() -> WorkerLost:
+    return WorkerLost("The worker died, and no other can answer in time.")

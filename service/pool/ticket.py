@@ -1,0 +1,119 @@
+"""A request as its caller sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from service import messages
+from service.errors import ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What to generate; already validated and complete.
+
+    Attributes:
+        model: name of a loaded model.
+        n: samples, drawn from (seed, 0) .. (seed, n - 1).
+        min_codes, max_codes: 1 <= min_codes <= max_codes <= K.
+        preview_ms: a preview at most this often, None for none.
+    """
+
+    model: str
+    n: int
+    sampling: messages.Sampling
+    encoding: messages.ImageOptions
+    min_codes: int
+    max_codes: int
+    preview_ms: float | None
+
+
+class TicketOwner(Protocol):
+    """Whom a ticket passes its holder's wishes to."""
+
+    def stop(self, ticket: Ticket) -> None:
+        """Answer this request now."""
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Forget this request."""
+
+
+class Ticket:
+    """A submitted request, from the pool's acceptance to its one ending.
+
+    Iterating yields previews, of each sample only the latest that has come, and then the result, once; or raises the
+    `ServiceError` that came instead. After `cancel` it just ends. One reader at a time.
+
+    Attributes:
+        deadline: in seconds on the pool's clock.
+        submitted: when the pool took it.
+        stopped: whether its holder wants the present prefix.
+        losses: workers that died with it.
+        result: the answer, once there is one.
+    """
+
+    def __init__(
+        self, ticket_id: str, generation: Generation, deadline: float, submitted: float, owner: TicketOwner
+    ) -> None:
+        self.id = ticket_id
+        self.generation = generation
+        self.deadline = deadline
+        self.submitted = submitted
+        self.stopped = False
+        self.losses = 0
+        self.result: messages.Result | None = None
+        self._owner = owner
+        self._error: ServiceError | None = None
+        self._ended = False
+        self._previews: dict[int, messages.Preview] = {}
+        self._news = asyncio.Event()
+
+    async def __aiter__(self) -> AsyncIterator[messages.Preview | messages.Result]:
+        """Previews, then the result."""
+        while True:
+            await self._news.wait()
+            if self._error:
+                raise self._error
+            if self._ended:
+                break
+            self._news.clear()
+            fresh, self._previews = self._previews, {}
+            for preview in fresh.values():
+                yield preview
+        if self.result:
+            yield self.result
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has had its ending."""
+        return self._ended
+
+    def stop(self) -> None:
+        """Ask for the answer now, at the present prefix."""
+        if not self._ended:
+            self.stopped = True
+            self._owner.stop(self)
+
+    def cancel(self) -> None:
+        """Take the request back; iteration ends without an answer."""
+        if not self._ended:
+            self._owner.cancel(self)
+
+    def show(self, preview: messages.Preview) -> None:
+        """For the pool: a preview has come; it replaces one of the same sample that was not read."""
+        self._previews[preview.output.index] = preview
+        self._news.set()
+
+    def end(self, ending: messages.Result | ServiceError | None) -> None:
+        """For the pool: the one ending; None if it was cancelled. Raises RuntimeError on a second one."""
+        if self._ended:
+            raise RuntimeError(f"request {self.id} has ended twice")
+        self._ended = True
+        if isinstance(ending, messages.Result):
+            self.result = ending
+        else:
+            self._error = ending
+        self._news.set()

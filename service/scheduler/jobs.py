@@ -1,0 +1,85 @@
+"""What the scheduler looks at, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from service.outcomes import StopReason
+from service.scheduler.costs import Kind
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One sample, in a slot or waiting for one. The scheduler only reads it; who carries out the plan updates it.
+
+    Attributes:
+        request, index: which sample of which request; unique among the jobs that are planned together.
+        arrival, deadline: in seconds on the caller's clock; by `deadline` the sample must have been handed over.
+        min_codes: the floor: not finished below it unless on-time demands it, or the client.
+        max_codes: finished as complete when it holds so many.
+        encoding: format and scale, for what encoding will cost.
+        preview_every: seconds between two previews at least, None for no previews.
+        slot: None while waiting.
+        position: how many codes it holds.
+        stop: CLIENT_STOP or DRAIN once it should end at its present prefix.
+        preview_at: not before then is the next preview due.
+        previewed: position at the last preview; a new one is worth making only beyond it.
+    """
+
+    request: str
+    index: int
+    arrival: float
+    deadline: float
+    min_codes: int
+    max_codes: int
+    encoding: Kind
+    preview_every: float | None = None
+    slot: int | None = None
+    position: int = 0
+    stop: StopReason | None = None
+    preview_at: float = 0.0
+    previewed: int = 0
+
+    @property
+    def urgency(self) -> tuple[float, float, str, int]:
+        """Earliest deadline first; ties go to who came first, then by name, so that the order is always the same."""
+        return (self.deadline, self.arrival, self.request, self.index)
+
+    @property
+    def floor(self) -> int:
+        """How many codes it should have when it ends. Never 0: there is no empty answer."""
+        return 1 if self.stop else self.min_codes
+
+
+class Ending(NamedTuple):
+    """A job to decode, encode and send, and why it stops there."""
+
+    job: Job
+    reason: StopReason
+
+
+class Entry(NamedTuple):
+    """A waiting job and the free slot that it enters."""
+
+    job: Job
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do next, as the jobs of one action: either `decode`, or `preview`, or `enter` followed by `step`.
+
+    After it the world is looked at again: a plan never reaches further than one call into the runtime.
+
+    Attributes:
+        decode: jobs that end now, in deadline order, decoded in one batch.
+        preview: jobs to show as they stand.
+        enter: waiting jobs that take free slots; all of them are stepped by this plan or a later one.
+        step: jobs that draw one more code.
+    """
+
+    decode: tuple[Ending, ...] = ()
+    preview: tuple[Job, ...] = ()
+    enter: tuple[Entry, ...] = ()
+    step: tuple[Job, ...] = ()

@@ -1,0 +1,204 @@
+"""The decision, taken anew at every code step.
+
+In words:
+
+1. A sample that is complete, stopped, or too late to wait any longer is decoded now, if everyone else can bear it.
+2. Waiting samples enter free slots in deadline order. If one without a slot would otherwise miss its floor, the running
+   sample whose next code is worth least is finished early to make room (`shed`).
+3. Previews that are due are made if everyone can bear them and a step after them.
+4. If everyone can bear a step of all, all step.
+5. If not, somebody is short of time. Those among the most urgent who still owe codes to their floor step without the
+   others, where a smaller batch is quicker; those who owe nothing are decoded now (`deadline`).
+
+"Can bear" is always the same question, put to the timetable: were everyone, once this is over, brought to their floor
+and finished in deadline order, would anyone be late? The timetable counts with high quantiles of the costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+
+from service.outcomes import StopReason
+from service.scheduler.costs import Costs
+from service.scheduler.jobs import Ending, Entry, Job, Plan
+from service.scheduler.timetable import first_batch, first_late, owed
+
+_urgency = attrgetter("urgency")
+
+
+def plan(
+    now: float, jobs: Sequence[Job], costs: Costs, quality: Sequence[float], slots: int, others: float = 0.0
+) -> Plan:
+    """Decide what to do next. Neither changes its arguments nor depends on anything else.
+
+    Args:
+        now: seconds, on the clock of the jobs' deadlines.
+        jobs: every sample that is running or waiting, in any order.
+        costs: of the model that they share.
+        quality: expected quality after 0 .. K codes, monotone and concave.
+        slots: size of the slot table.
+        others: seconds for which other models may have the device after this plan, before the next one.
+
+    Returns:
+        The next action; never an empty one while there are jobs.
+    """
+    if not jobs:
+        return Plan()
+    view = _look(now, jobs, costs, quality, slots, others)
+    return _results(view) or _previews(view) or _progress(view)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The jobs, sorted out. Lists are in deadline order.
+
+    Attributes:
+        now: when the action begins.
+        base: when the device is ours again after an action that takes no time.
+        over: jobs that end, and why.
+        going: jobs that can draw a code: in a slot, or entering one.
+        entries: those who enter.
+        bound: those in or entering a slot who can still be on time: an action must not make them late.
+        queue: those who can still be on time, but find no slot even once `over` have left theirs.
+        floors: whether floors can be kept at all; if not, on time goes before floors.
+    """
+
+    now: float
+    base: float
+    over: dict[Job, StopReason]
+    going: list[Job]
+    entries: tuple[Entry, ...]
+    bound: list[Job]
+    queue: list[Job]
+    floors: bool
+    costs: Costs
+
+    def bears(self, seconds: float, jobs: Sequence[Job], stepped: Collection[Job] = ()) -> bool:
+        """Whether an action of so many seconds, at the end of which `stepped` have one code more, makes no job late."""
+        return first_late(self.base + seconds, jobs, self.costs, stepped, floors=self.floors) is None
+
+
+def _look(now: float, jobs: Sequence[Job], costs: Costs, quality: Sequence[float], slots: int, others: float) -> _View:
+    """Sort out who ends, who goes on, who enters, who waits, who makes room."""
+    ordered = sorted(jobs, key=_urgency)
+    hopeless = _hopeless(now, ordered, costs)
+    running = [job for job in ordered if job.slot is not None]
+    # Who is late anyway gives way to who can still be on time.
+    waiting = sorted((job for job in ordered if job.slot is None), key=hopeless.__contains__)
+    over = {job: reason for job in running if (reason := _ending(job, late=job in hopeless))}
+
+    taken = {job.slot for job in running}
+    free = (slot for slot in range(slots) if slot not in taken)
+    entries = tuple(Entry(job, slot) for job, slot in zip(waiting, free, strict=False))
+    present = sorted([*running, *waiting[: len(entries)]], key=_urgency) if entries else running
+    going = [job for job in present if job not in over]
+    bound = [job for job in present if job not in hopeless]
+    queue = [job for job in waiting[len(entries) + len(over) :] if job not in hopeless]
+
+    base = now + others
+    if queue:
+        over |= dict.fromkeys(_shed(base, going, bound, queue, costs, quality), StopReason.SHED)
+        going = [job for job in going if job not in over]
+    floors = first_late(base, bound, costs) is None
+    return _View(now, base, over, going, entries, bound, queue, floors, costs)
+
+
+def _hopeless(now: float, jobs: Sequence[Job], costs: Costs) -> set[Job]:
+    """Those who would usually be late even if they were served at once and alone."""
+    one, none = now + costs.least(1), now + costs.least(0)
+    return {job for job in jobs if (none if job.position else one) + costs.encodes.median(job.encoding) > job.deadline}
+
+
+def _ending(job: Job, *, late: bool) -> StopReason | None:
+    """Why a running job ends by itself, if it does."""
+    if job.position >= job.max_codes:
+        return StopReason.COMPLETE
+    if not job.position:
+        return None
+    return job.stop or (StopReason.DEADLINE if late else None)
+
+
+def _shed(
+    base: float,
+    going: Sequence[Job],
+    bound: Sequence[Job],
+    queue: Sequence[Job],
+    costs: Costs,
+    quality: Sequence[float],
+) -> Sequence[Job]:
+    """Running jobs to finish early, so that jobs without a slot still reach their floors.
+
+    Nobody is shed before it is necessary: only if the queue could not bear another step of all, and then this decode.
+    """
+    victims = [job for job in going if job.slot is not None and job.position >= job.floor]
+    victims.sort(key=lambda job: (quality[job.position + 1] - quality[job.position], job.urgency))
+    room = costs.finish(job.encoding for job in victims[: len(queue)])
+    everyone = sorted([*bound, *queue], key=_urgency)
+    late = first_late(base + costs.step(len(going)) + room, everyone, costs)
+    if late is None:
+        return []
+    places = len(set(queue).intersection(everyone[: late + 1]))
+    return victims[:places]
+
+
+def _results(view: _View) -> Plan | None:
+    """Decode those who end, as many as the others can bear to wait for."""
+    endings = sorted(view.over, key=_urgency)
+
+    def others_bear(part: Sequence[Job]) -> bool:
+        leaving = set(part)
+        return view.bears(_finish(part, view.costs), [job for job in view.bound if job not in leaving])
+
+    batch = _largest(first_batch(view.now, endings, view.costs), others_bear)
+    return Plan(decode=tuple(Ending(job, view.over[job]) for job in batch)) if batch else None
+
+
+def _previews(view: _View) -> Plan | None:
+    """Show those whose preview is due, as many as everyone can bear, with a step of all to follow."""
+    due = [job for job in view.going if _preview_is_due(job, view.now)]
+    if not due:
+        return None
+    going = set(view.going)
+    everyone = sorted([*view.bound, *view.queue], key=_urgency)
+    step = view.costs.step(len(going))
+    batch = _largest(due, lambda part: view.bears(_finish(part, view.costs) + step, everyone, going))
+    return Plan(preview=tuple(batch)) if batch else None
+
+
+def _preview_is_due(job: Job, now: float) -> bool:
+    return job.preview_every is not None and job.position > job.previewed and now >= job.preview_at
+
+
+def _progress(view: _View) -> Plan:
+    """Step all if everyone can bear it; else let those who are short of time catch up, or end."""
+    costs, bound = view.costs, view.bound
+    going = set(view.going)
+    late = first_late(view.base + costs.step(len(going)), bound, costs, going, floors=view.floors)
+    if late is None and going:
+        return Plan(enter=view.entries, step=tuple(view.going))
+    hurried = bound if late is None else bound[: late + 1]
+    lacking = [job for job in hurried if job in going and owed(job, view.base, costs, floors=view.floors)]
+    catching_up = _largest(lacking, lambda part: view.bears(costs.step(len(part)), bound, set(part)))
+    due = [job for job in hurried if job.position and job not in lacking]
+    if catching_up:
+        return Plan(enter=view.entries, step=tuple(catching_up))
+    if due:
+        batch = first_batch(view.now, due, costs)
+        return Plan(decode=tuple(Ending(job, view.over.get(job, StopReason.DEADLINE)) for job in batch))
+    if view.floors:  # not all floors can be kept after all
+        return _progress(replace(view, floors=False))
+    return Plan(enter=view.entries, step=tuple(lacking or view.going))
+
+
+def _finish(jobs: Sequence[Job], costs: Costs) -> float:
+    """Seconds to decode these in one batch, and to encode and send each."""
+    return costs.finish(job.encoding for job in jobs)
+
+
+def _largest(jobs: Sequence[Job], fits: Callable[[Sequence[Job]], bool]) -> Sequence[Job]:
+    """The leading jobs, halved until they fit; none if not even one does."""
+    while jobs and not fits(jobs):
+        jobs = jobs[: len(jobs) // 2]
+    return jobs

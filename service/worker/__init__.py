@@ -1,0 +1,10 @@
+"""A worker process: one device, every model, one synchronous loop.
+
+main.py       start: settings of the process, models, warm-up, `Ready`
+loop.py       the loop over messages and models
+engine.py     one model with its jobs and costs: carries out the scheduler's plans
+requests.py   a request's samples, from receipt to result
+warmup.py     first measurements, and later ones when idle
+channel.py    the socket to the API process
+report.py     numbers for the metrics
+"""

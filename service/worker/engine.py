@@ -1,0 +1,277 @@
+"""One model on the worker's device: its requests, its costs, and the hands of its scheduler."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.runtime.protocol import AnytimeModel
+from service import messages
+from service.clock import Clock
+from service.outcomes import StopReason
+from service.scheduler import Costs, Entry, Job, plan
+from service.worker.requests import Request
+
+_logger = logging.getLogger(__name__)
+
+Encode = Callable[[NDArray[np.float32], str, int], bytes]
+Send = Callable[[messages.FromWorker], None]
+
+
+class _Sample(NamedTuple):
+    """A decoded job."""
+
+    job: Job
+    media: NDArray[np.float32]
+    codes: list[int]
+
+
+class Engine:
+    """Holds the requests for one model and carries out one plan per turn.
+
+    A request that makes the runtime raise is answered with `Failed` and its slots are released; the others go on.
+
+    Args:
+        name: of the model.
+        model: the runtime, used by nobody else.
+        quality: expected quality after 0 .. K codes.
+        costs: seeded by warm-up.
+        encode: media, format and scale to bytes.
+        clock: of the deadlines.
+        send: hands a message to the API process.
+
+    Attributes:
+        steps: every step since whoever reports them took them away.
+        suspect: whether the runtime has raised since it was last seen to work.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: AnytimeModel,
+        quality: Sequence[float],
+        costs: Costs,
+        encode: Encode,
+        clock: Clock,
+        send: Send,
+    ) -> None:
+        self.name = name
+        self.model = model
+        self.costs = costs
+        self.steps: list[messages.StepStat] = []
+        self.suspect = False
+        self._quality = quality
+        self._encode = encode
+        self._clock = clock
+        self._send = send
+        self._requests: dict[str, Request] = {}
+        self._jobs: dict[Job, Request] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self._jobs)
+
+    @property
+    def turn_s(self) -> float:
+        """Seconds that its next turn may take: a step of all its slots, or the end of all that run."""
+        running = [job.encoding for job in self._jobs if job.slot is not None]
+        return max(self.costs.step(min(len(self._jobs), self.model.slots)), self.costs.finish(running))
+
+    @property
+    def reserve_s(self) -> float:
+        """Seconds kept back now to finish those that run; with none, what one would need."""
+        running = [job.encoding for job in self._jobs if job.slot is not None]
+        return self.costs.finish(running or [("png", 1)])
+
+    def counts(self) -> tuple[int, int]:
+        """How many requests hold a slot, and how many wait for one."""
+        running = sum(any(job.slot is not None for job in request.jobs) for request in self._requests.values())
+        return running, len(self._requests) - running
+
+    def submit(self, message: messages.Submit, received: float, *, draining: bool = False) -> None:
+        """Take a request in. While draining it ends with its first codes."""
+        request = Request(message, received, StopReason.DRAIN if draining else None)
+        self._requests[request.id] = request
+        self._jobs.update(dict.fromkeys(request.jobs, request))
+
+    def stop(self, request_id: str) -> None:
+        """Let a request end at its present prefix. One that is not here has ended before."""
+        if request := self._requests.get(request_id):
+            request.stop(StopReason.CLIENT_STOP)
+
+    def cancel(self, request_id: str) -> None:
+        """Forget a request and free its slots. One that is not here has ended before."""
+        if request := self._requests.get(request_id):
+            self._forget(request)
+
+    def drain(self) -> None:
+        """Let every request end at its present prefix."""
+        for request in self._requests.values():
+            request.stop(StopReason.DRAIN)
+
+    def turn(self, others: float = 0.0) -> None:
+        """Decide what is best now, and do it.
+
+        Args:
+            others: seconds for which other models may have the device before this one's next turn.
+        """
+        now = self._clock.now()
+        chosen = plan(now, tuple(self._jobs), self.costs, self._quality, self.model.slots, others)
+        self._enter(chosen.enter, now)
+        if chosen.step:
+            self._step(chosen.step, now)
+        elif chosen.decode:
+            self._finish(dict(chosen.decode), now)
+        elif chosen.preview:
+            self._preview(chosen.preview, now)
+
+    def check_integrity(self) -> None:
+        """Raise AssertionError if requests, jobs and slots disagree. For when the worker is idle."""
+        self.model.check_integrity()
+        for job, request in self._jobs.items():
+            if self._requests.get(request.id) is not request or job not in request.jobs:
+                raise AssertionError(f"sample {job.index} of {job.request} is planned, but its request is gone")
+            if job.slot is not None and self.model.position(job.slot) != job.position:
+                raise AssertionError(
+                    f"slot {job.slot} is at {self.model.position(job.slot)}, its job at {job.position}"
+                )
+        slots = _slots(self._jobs)
+        if len(set(slots)) != len(slots):
+            raise AssertionError(f"slots are held twice: {sorted(slots)}")
+
+    def _enter(self, entries: Sequence[Entry], now: float) -> None:
+        for job, slot in entries:
+            request = self._jobs.get(job)
+            if request and self._guarded(job, partial(self.model.begin, slot, request.sample(job.index))):
+                job.slot = slot
+                request.entered(now)
+
+    def _step(self, jobs: Sequence[Job], began: float) -> None:
+        """One more code for each; what it took includes the planning before it."""
+        jobs = self._still_here(jobs)
+        if not jobs:
+            return
+        try:
+            self.model.step(_slots(jobs))
+        except Exception:
+            _logger.exception("a step of %d slots failed; stepping each alone", len(jobs))
+            jobs = self._still_here([job for job in jobs if self._guarded(job, partial(self._step_alone, job))])
+        for job in jobs:
+            job.position += 1
+        took = self._clock.now() - began
+        if jobs:
+            self.costs.steps.observe(len(jobs), took)
+            self.steps.append(messages.StepStat(len(jobs), took))
+
+    def _step_alone(self, job: Job) -> None:
+        """Step a job, unless the batch that failed had stepped it already."""
+        slots = _slots([job])
+        if slots and self.model.position(slots[0]) == job.position:
+            self.model.step(slots)
+
+    def _finish(self, endings: dict[Job, StopReason], began: float) -> None:
+        """Decode, free the slots, encode; a request whose last sample this was is answered."""
+        samples = self._decode(list(endings), began)
+        for sample in samples:
+            self._leave_slot(sample.job)
+        for sample in samples:
+            self._encode_sample(sample, partial(self._complete, sample, endings[sample.job]))
+
+    def _preview(self, jobs: Sequence[Job], began: float) -> None:
+        """Decode and encode without disturbing the slots."""
+        for sample in self._decode(jobs, began):
+            self._encode_sample(sample, partial(self._show, sample))
+
+    def _decode(self, jobs: Sequence[Job], began: float) -> list[_Sample]:
+        """Decode in one batch; if that fails, each alone."""
+        try:
+            samples = self._decode_batch(jobs)
+        except Exception:
+            _logger.exception("a decode of %d slots failed; decoding each alone", len(jobs))
+            samples = []
+            for job in jobs:
+                self._guarded(job, partial(self._decode_alone, job, samples))
+        took = self._clock.now() - began
+        self.costs.decodes.observe(len(jobs), took)
+        for request in {self._jobs[sample.job] for sample in samples if sample.job in self._jobs}:
+            request.decode_s += took
+        return [sample for sample in samples if sample.job in self._jobs]
+
+    def _decode_batch(self, jobs: Sequence[Job]) -> list[_Sample]:
+        decoded = self.model.decode(_slots(jobs))
+        return [_Sample(*each) for each in zip(jobs, decoded.media, decoded.codes, strict=True)]
+
+    def _decode_alone(self, job: Job, samples: list[_Sample]) -> None:
+        samples += self._decode_batch([job])
+
+    def _encode_sample(self, sample: _Sample, use: Callable[[Request, bytes], None]) -> None:
+        """Encode a sample and use the bytes; both together are what encoding costs."""
+        request = self._jobs.get(sample.job)
+        if request is None:  # another sample of its request has failed
+            return
+        began = self._clock.now()
+
+        def encode() -> None:
+            data = self._encode(sample.media, request.encoding.format, request.encoding.scale)
+            request.encode_s += self._clock.now() - began
+            use(request, data)
+
+        if self._guarded(sample.job, encode):
+            self.costs.encodes.observe(sample.job.encoding, self._clock.now() - began)
+
+    def _complete(self, sample: _Sample, reason: StopReason, request: Request, data: bytes) -> None:
+        del self._jobs[sample.job]
+        request.keep(self._output(sample, data, reason))
+        if request.done:
+            del self._requests[request.id]
+            self._send(request.result(self._clock.now()))
+
+    def _show(self, sample: _Sample, request: Request, data: bytes) -> None:
+        job = sample.job
+        now = self._clock.now()
+        job.previewed = job.position
+        job.preview_at = now + (job.preview_every or 0.0)
+        self._send(messages.Preview(request.id, self._output(sample, data, ""), (now - request.received) * 1000))
+
+    def _output(self, sample: _Sample, data: bytes, reason: str) -> messages.Output:
+        return messages.Output(sample.job.index, data, sample.codes, reason, self._quality[len(sample.codes)])
+
+    def _guarded(self, job: Job, action: Callable[[], object]) -> bool:
+        """Do something for one job; if that raises, its request has failed. False then, or if it had before."""
+        request = self._jobs.get(job)
+        if request is None:
+            return False
+        try:
+            action()
+        except Exception:
+            _logger.exception("request %s failed", request.id)
+            self.suspect = True
+            self._forget(request)
+            self._send(messages.Failed(request.id, f"The model {self.name} failed on this request."))
+            return False
+        return True
+
+    def _still_here(self, jobs: Sequence[Job]) -> list[Job]:
+        """Those whose request has not failed in the meantime."""
+        return [job for job in jobs if job in self._jobs]
+
+    def _forget(self, request: Request) -> None:
+        self._requests.pop(request.id, None)
+        for job in request.jobs:
+            self._leave_slot(job)
+            self._jobs.pop(job, None)
+
+    def _leave_slot(self, job: Job) -> None:
+        if job.slot is not None:
+            self.model.release(job.slot)
+            job.slot = None
+
+
+def _slots(jobs: Iterable[Job]) -> list[int]:
+    return [job.slot for job in jobs if job.slot is not None]

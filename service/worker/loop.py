@@ -1,0 +1,140 @@
+"""The worker's loop."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Sequence
+
+from service import messages
+from service.clock import Clock
+from service.worker import report
+from service.worker.channel import Channel
+from service.worker.engine import Engine
+from service.worker.shutdown import Shutdown
+from service.worker.warmup import Recovery
+
+_logger = logging.getLogger(__name__)
+
+_SHORT_REST = 0.05
+_LONG_REST = 1.0
+
+
+class Loop:
+    """Messages in, one action of one model, messages out; again.
+
+    Args:
+        engines: one per model, warmed up.
+        recoveries: theirs, in the same order.
+        channel: to the API process.
+        clock: of the deadlines.
+        shutdown: tells when to end.
+    """
+
+    def __init__(
+        self,
+        engines: Sequence[Engine],
+        recoveries: Sequence[Recovery],
+        channel: Channel,
+        clock: Clock,
+        shutdown: Shutdown,
+    ) -> None:
+        self._engines = {engine.name: engine for engine in engines}
+        self._recoveries = recoveries
+        self._channel = channel
+        self._clock = clock
+        self._shutdown = shutdown
+        self._turns = list(engines)  # least recently served first
+        self._draining = False
+        self._reported = clock.now()
+
+    def run(self) -> None:
+        """Serve until told to end or orphaned. When told, answer first what is in progress."""
+        looked = self._clock.now()
+        while not self._shutdown.orphaned:
+            looked = self._receive(looked)
+            if self._shutdown.requested and not self._draining:
+                self._drain()
+            engine = self._next()
+            if engine:
+                engine.turn(self._others(engine))
+                self._report(report.INTERVAL)
+            elif self._shutdown.requested:
+                return
+            else:
+                looked = self._rest()
+
+    def _receive(self, looked: float) -> float:
+        """Take in every message that has come; returns when it began to.
+
+        A message may have waited since `looked`, when the loop last asked for messages. Its remaining time is counted
+        from then: too early by a step at most, and never too late.
+        """
+        now = self._clock.now()
+        for message in self._channel.drain():
+            self._handle(message, looked)
+        return now
+
+    def _handle(self, message: messages.ToWorker, received: float) -> None:
+        match message:
+            case messages.Submit():
+                if engine := self._engines.get(message.model):
+                    engine.submit(message, received, draining=self._draining)
+                else:
+                    self._channel.send(messages.Failed(message.id, f"No model {message.model} is loaded here."))
+            case messages.Stop():
+                for engine in self._engines.values():
+                    engine.stop(message.id)
+            case messages.Cancel():
+                for engine in self._engines.values():
+                    engine.cancel(message.id)
+            case messages.Drain():
+                self._drain()
+
+    def _drain(self) -> None:
+        self._draining = True
+        for engine in self._engines.values():
+            engine.drain()
+
+    def _next(self) -> Engine | None:
+        """The model whose turn it is: of those with something to do, the one that has waited longest."""
+        for index, engine in enumerate(self._turns):
+            if engine.busy:
+                self._turns.append(self._turns.pop(index))
+                return engine
+        return None
+
+    def _others(self, engine: Engine) -> float:
+        """How long the others may have the device until this model's next turn: one turn each."""
+        return sum(other.turn_s for other in self._turns if other is not engine and other.busy)
+
+    def _report(self, interval: float) -> None:
+        now = self._clock.now()
+        if now - self._reported >= interval:
+            self._reported = now
+            self._shutdown.look_for_parent()
+            self._channel.send(report.stats(self._turns))
+
+    def _rest(self) -> float:
+        """Nothing to do: sleep until a message comes, tidying up first if none comes soon. Returns when it woke."""
+        if not self._channel.wait(_SHORT_REST):
+            self._tidy()
+            while not (self._shutdown.requested or self._shutdown.orphaned):
+                recovering = [recovery for recovery in self._recoveries if recovery.wanted]
+                if self._channel.wait(_SHORT_REST if recovering else _LONG_REST):
+                    break
+                self._shutdown.look_for_parent()
+                for recovery in recovering:
+                    recovery.probe()
+                    self._report(report.INTERVAL)
+        return self._clock.now()
+
+    def _tidy(self) -> None:
+        """What the loop must not be held up by: checks, garbage, the last numbers."""
+        for engine, recovery in zip(self._engines.values(), self._recoveries, strict=True):
+            engine.check_integrity()
+            if engine.suspect:
+                recovery.probe()  # a device that is broken for good ends the process here, and a new one is started
+                engine.suspect = False
+        gc.collect()
+        self._report(0.0)

@@ -1,0 +1,96 @@
+"""The start of a worker process."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from models.bundle.manifest import Manifest
+from models.errors import AnytimeError, DeviceError
+from models.runtime import AnytimeModel, load_model
+from models.runtime.determinism import configure
+from service.clock import MonotonicClock
+from service.encode import encode
+from service.messages import Ready, StartFailed
+from service.worker import report
+from service.worker.channel import Channel
+from service.worker.engine import Engine
+from service.worker.loop import Loop
+from service.worker.shutdown import Shutdown
+from service.worker.warmup import Recovery, warm_up
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Load the models, warm up, say `Ready`, serve. Returns the exit status."""
+    options = _parse(arguments)
+    # Before the first arithmetic of the process.
+    configure()
+    torch.set_num_threads(options.threads)
+    torch.set_num_interop_threads(1)
+    logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s %(message)s")
+    shutdown = Shutdown(options.parent)
+    shutdown.install()
+    channel = Channel(options.endpoint, shutdown.wake)
+    try:
+        device = _device(options.device, options.index)
+        loaded = [load_model(path, device, options.slots) for path in options.bundle]
+    except AnytimeError as error:
+        channel.send(StartFailed(str(error)))
+        channel.close()
+        return 1
+    _loop(loaded, device, channel, shutdown).run()
+    channel.close()
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="service.worker", description="A worker process; started by the pool.")
+    parser.add_argument("--endpoint", required=True, help="ZeroMQ address of the API process")
+    parser.add_argument("--parent", required=True, type=int, help="its process id; the worker ends when it is gone")
+    parser.add_argument("--bundle", required=True, type=Path, action="append", help="a bundle's folder; repeatable")
+    parser.add_argument("--index", required=True, type=int, help="number of this worker, for its share of the devices")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--slots", type=int, default=64)
+    parser.add_argument("--log-level", default="info")
+    return parser.parse_args(arguments)
+
+
+def _device(wanted: str, index: int) -> str:
+    """The device of this worker; several GPUs are dealt out in turn.
+
+    Raises:
+        DeviceError: if CUDA was asked for and is not there.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if wanted == "cuda" and not count:
+        raise DeviceError("device cuda was asked for, but PyTorch finds no CUDA device here")
+    return "cpu" if wanted == "cpu" or not count else f"cuda:{index % count}"
+
+
+def _loop(loaded: Sequence[tuple[Manifest, AnytimeModel]], device: str, channel: Channel, shutdown: Shutdown) -> Loop:
+    """Warm every model up, settle the heap, and say that the worker is ready."""
+    clock = MonotonicClock()
+    engines, recoveries = [], []
+    for manifest, model in loaded:
+        costs = warm_up(model, encode, clock)
+        engines.append(Engine(manifest.name, model, manifest.quality_curve, costs, encode, clock, channel.send))
+        recoveries.append(Recovery(model, costs, encode, clock))
+    # What lives now lives until the end; later garbage is collected when the loop is idle.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    channel.send(
+        Ready(
+            device=device,
+            minimum_ms={engine.name: report.minimum_ms(engine) for engine in engines},
+            slots={engine.name: engine.model.slots for engine in engines},
+            minimums={engine.name: report.minimum(engine) for engine in engines},
+        )
+    )
+    return Loop(engines, recoveries, channel, clock, shutdown)

@@ -1,0 +1,40 @@
+"""Numbers for the metrics and for admission, gathered while serving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service import messages
+from service.worker.engine import Engine
+
+INTERVAL = 0.1
+
+
+def minimum(engine: Engine) -> messages.Minimum:
+    """What the parts of the smallest answer of a model take."""
+    costs = engine.costs
+    encodings = [messages.EncodeCost(*kind, 1000 * seconds) for kind, seconds in costs.encodes.table().items()]
+    return messages.Minimum(1000 * (costs.step(1) + costs.decode(1)), 1000 * costs.further(), encodings)
+
+
+def minimum_ms(engine: Engine) -> float:
+    """What one code, decoded and encoded the quickest way, takes, in milliseconds."""
+    encodings = engine.costs.encodes.table().values()
+    return 1000 * (engine.costs.step(1) + engine.costs.decode(1) + min(encodings, default=0.0))
+
+
+def stats(engines: Sequence[Engine]) -> messages.Stats:
+    """What happened since the last time; the engines' steps are taken away."""
+    counts = [engine.counts() for engine in engines]
+    steps = {}
+    for engine in engines:
+        if engine.steps:
+            steps[engine.name], engine.steps = engine.steps, []
+    return messages.Stats(
+        running=sum(running for running, _ in counts),
+        waiting=sum(waiting for _, waiting in counts),
+        steps=steps,
+        reserve_s={engine.name: engine.reserve_s for engine in engines},
+        minimum_ms={engine.name: minimum_ms(engine) for engine in engines},
+        minimums={engine.name: minimum(engine) for engine in engines},
+    )

@@ -1,0 +1,45 @@
+"""When a worker ends: on SIGTERM, after answering what it has, or when its parent is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from types import FrameType
+
+
+class Shutdown:
+    """Turns signals into something that the loop can look at and be woken by.
+
+    SIGINT is ignored: a terminal sends it to every process of its group, and the parent will drain this one.
+
+    Args:
+        parent: process id of the API process.
+    """
+
+    def __init__(self, parent: int) -> None:
+        self.requested = False
+        self.orphaned = False
+        self._parent = parent
+        self._reader, self._writer = socket.socketpair()
+        for end in (self._reader, self._writer):
+            end.setblocking(False)
+        self.look_for_parent()
+
+    @property
+    def wake(self) -> int:
+        """A file descriptor that becomes readable with the first signal."""
+        return self._reader.fileno()
+
+    def install(self) -> None:
+        """Handle signals from now on. Only in the main thread."""
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._request)
+
+    def look_for_parent(self) -> None:
+        """Notice that the parent has gone."""
+        self.orphaned = os.getppid() != self._parent
+
+    def _request(self, _signal: int, _frame: FrameType | None) -> None:
+        self.requested = True

@@ -1,0 +1,36 @@
+"""An app over a pool without workers, and a client that talks to it without a network."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fake_pool import FakePool
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.api.app import create_app
+from service.settings import Settings
+
+SETTINGS = Settings(max_samples=8, max_scale=4, max_body_bytes=2048, max_deadline_ms=5000, default_deadline_ms=700)
+TYPE = "urn:anytime:problem:"
+
+
+@asynccontextmanager
+async def api_client(pool: FakePool) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an app with small limits (`SETTINGS`)."""
+    app = create_app(SETTINGS, pool)
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as each:
+        yield each
+
+
+async def counted(client: httpx.AsyncClient, name: str = "anytime_requests_total") -> dict[tuple[str, ...], float]:
+    """The non-zero samples of a counter, by label values."""
+    families = text_string_to_metric_families((await client.get("/metrics")).text)
+    return {
+        tuple(sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name and sample.value
+    }

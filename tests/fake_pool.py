@@ -1,0 +1,129 @@
+"""A pool without workers: tests decide what each ticket is told, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from models.bundle.manifest import Manifest
+from models.config import AutoencoderConfig, Media, PriorConfig
+from service import messages
+from service.errors import Draining, ServiceError
+from service.pool import Generation
+
+PNG = b"\x89PNG\r\n\x1a\n-not-really"
+
+
+def manifest(name: str = "tiny", labels: tuple[str, ...] = ("Boot", "Bag", "Coat"), side: int = 4) -> Manifest:
+    """A model of 4 codes over square grey pictures."""
+    return Manifest(
+        name=name,
+        media=Media(type="image", shape=(1, side, side)),
+        labels=labels,
+        autoencoder=AutoencoderConfig(codes=4, codebook=8, filters=(2,), strides=(2,), widths=()),
+        prior=PriorConfig(layers=1, width=8, feed_forward=8, heads=1),
+        quality_curve=(0.0, 0.5, 0.75, 0.9, 1.0),
+    )
+
+
+def output(index: int = 0, codes: int = 4, stop_reason: str = "complete", data: bytes = PNG) -> messages.Output:
+    """One encoded sample."""
+    return messages.Output(index, data, list(range(codes)), stop_reason, (0.0, 0.5, 0.75, 0.9, 1.0)[codes])
+
+
+def result(ticket: FakeTicket, codes: int = 4, stop_reason: str = "complete", data: bytes = PNG) -> messages.Result:
+    """The answer to a ticket, every sample with the same number of codes."""
+    outputs = [output(index, codes, stop_reason, data) for index in range(ticket.generation.n)]
+    return messages.Result(ticket.id, outputs, messages.Timing(0.5, 3.0, 1.0, 0.25, 5.0))
+
+
+class ManualClock:
+    """A clock that tests move by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def now(self) -> float:
+        return self.seconds
+
+
+class FakeTicket:
+    """Tells its reader what the test puts in; latest-wins for previews, as a real ticket."""
+
+    def __init__(self, ticket_id: str, generation: Generation, deadline: float) -> None:
+        self.id = ticket_id
+        self.generation = generation
+        self.deadline = deadline
+        self.stopped = False
+        self.cancelled = False
+        self.delivered = False
+        self._inbox: asyncio.Queue[messages.Preview | messages.Result | Exception] = asyncio.Queue()
+
+    def tell(self, message: messages.Preview | messages.Result | Exception) -> None:
+        self._inbox.put_nowait(message)
+
+    async def __aiter__(self) -> AsyncIterator[messages.Preview | messages.Result]:
+        while True:
+            message = await self._inbox.get()
+            if isinstance(message, Exception):
+                raise message
+            yield message
+            if isinstance(message, messages.Result):
+                return
+
+    def stop(self) -> None:
+        self.stopped = True
+        self.tell(result(self, 2, "client_stop"))
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class FakePool:
+    """The pool's interface. `on_submit` acts as the worker: it may answer the ticket, keep it, or raise a refusal."""
+
+    def __init__(self, *manifests: Manifest) -> None:
+        self.clock = ManualClock()
+        self.manifests = {each.name: each for each in manifests or (manifest(),)}
+        self.ready = False
+        self.closed = 0
+        self.tickets: list[FakeTicket] = []
+        self.on_submit: Callable[[FakeTicket], None] = lambda ticket: ticket.tell(result(ticket))
+
+    @property
+    def running(self) -> int:
+        return len(self.tickets)
+
+    async def start(self) -> None:
+        self.ready = True
+
+    async def close(self) -> None:
+        self.ready = False
+        self.closed += 1
+        for ticket in self.tickets:
+            ticket.tell(result(ticket, 1, "drain"))
+
+    def minimum_deadline_ms(self, _model: str) -> float | None:
+        return 3.25
+
+    def submit(self, generation: Generation, deadline: float) -> FakeTicket:
+        if self.closed:
+            raise Draining("The server is shutting down.")
+        ticket = FakeTicket(f"t{len(self.tickets)}", generation, deadline)
+        self.on_submit(ticket)
+        self.tickets.append(ticket)
+        return ticket
+
+    def delivered(self, ticket: FakeTicket) -> None:
+        assert not ticket.delivered
+        ticket.delivered = True
+
+    def refuse_with(self, error: ServiceError) -> None:
+        def refuse(_ticket: FakeTicket) -> None:
+            raise error
+
+        self.on_submit = refuse
+
+    def keep(self) -> None:
+        """Leave tickets unanswered until the test answers them."""
+        self.on_submit = lambda _ticket: None

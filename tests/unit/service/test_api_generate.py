@@ -1,0 +1,232 @@
+"""`POST /v1/generate` over a pool without workers: what is asked of the pool, what the client gets, what is counted."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+from collections.abc import AsyncIterator
+
+import httpx
+import numpy as np
+import pytest
+from api_client import TYPE, api_client, counted
+from fake_pool import PNG, FakePool, FakeTicket, manifest, result
+
+from service import messages
+from service.encode import encode
+from service.errors import DeadlineInfeasible, Draining, Overloaded, ServiceError, WorkerLost
+
+
+@pytest.fixture
+def pool() -> FakePool:
+    return FakePool()
+
+
+@pytest.fixture
+async def client(pool: FakePool) -> AsyncIterator[httpx.AsyncClient]:
+    async with api_client(pool) as each:
+        yield each
+
+
+async def test_defaults_come_from_the_model_and_the_server(client: httpx.AsyncClient, pool: FakePool) -> None:
+    response = await client.post("/v1/generate", json={})
+    assert response.status_code == 200
+    generation = pool.tickets[0].generation
+    sampling = generation.sampling
+    assert (generation.model, generation.n, generation.min_codes, generation.max_codes) == ("tiny", 1, 1, 4)
+    assert (sampling.label, sampling.temperature, sampling.top_k, sampling.top_p) == (None, 1.0, 0, 1.0)
+    assert generation.encoding == messages.ImageOptions("png", 1)
+    assert generation.preview_ms is None
+    assert pool.tickets[0].deadline == pytest.approx(pool.clock.now() + 0.7)
+    assert response.json()["outputs"][0]["seed"] == sampling.seed
+
+
+async def test_fields_reach_the_pool(client: httpx.AsyncClient, pool: FakePool) -> None:
+    body = {
+        "model": "tiny",
+        "deadline_ms": 60.5,
+        "n": 3,
+        "seed": 2**53 - 1,
+        "label": "bag",
+        "temperature": 0,
+        "top_k": 5,
+        "top_p": 0.5,
+        "min_codes": 2,
+        "max_codes": 3,
+        "scale": 4,
+        "format": "webp",
+    }
+    response = await client.post("/v1/generate", json=body)
+    assert response.status_code == 200
+    generation = pool.tickets[0].generation
+    assert generation.sampling == messages.Sampling(2**53 - 1, 1, 0.0, 5, 0.5)
+    assert generation.encoding == messages.ImageOptions("webp", 4)
+    assert (generation.n, generation.min_codes, generation.max_codes) == (3, 2, 3)
+    assert pool.tickets[0].deadline == pytest.approx(pool.clock.now() + 0.0605)
+
+
+async def test_json_answer(client: httpx.AsyncClient, pool: FakePool) -> None:
+    def answer(ticket: FakeTicket) -> None:
+        pool.clock.seconds += 0.03
+        ticket.tell(result(ticket, 3, "deadline"))
+
+    pool.on_submit = answer
+    response = await client.post("/v1/generate", json={"deadline_ms": 50, "seed": 7, "label": 2, "n": 2})
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == {
+        "id": "t0",
+        "model": "tiny",
+        "outputs": [
+            {
+                "index": index,
+                "b64": base64.b64encode(PNG).decode(),
+                "media_type": "image/png",
+                "codes": [0, 1, 2],
+                "codes_total": 4,
+                "stop_reason": "deadline",
+                "expected_quality": 0.9,
+                "seed": 7,
+                "label": "Coat",
+            }
+            for index in (0, 1)
+        ],
+        "deadline_ms": 50,
+        "timing": {"queue_ms": 0.5, "sample_ms": 3.0, "decode_ms": 1.0, "encode_ms": 0.25, "total_ms": 30.0},
+    }
+    assert response.headers["server-timing"] == (
+        "queue;dur=0.500, sample;dur=3.000, decode;dur=1.000, encode;dur=0.250, total;dur=30.000"
+    )
+    assert pool.tickets[0].delivered
+    assert await counted(client) == {("tiny", "deadline"): 1}
+
+
+async def test_bare_picture_with_the_facts_in_headers(client: httpx.AsyncClient, pool: FakePool) -> None:
+    body = {"seed": 7, "label": "BOOT", "deadline_ms": 50, "format": "png"}
+    response = await client.post("/v1/generate", json=body, headers={"accept": "image/webp"})
+    assert response.content == PNG
+    assert response.headers["content-type"] == "image/webp"
+    facts = {name.removeprefix("x-anytime-"): value for name, value in response.headers.items() if "anytime" in name}
+    assert facts == {
+        "id": "t0",
+        "model": "tiny",
+        "codes": "4",
+        "codes-total": "4",
+        "stop-reason": "complete",
+        "expected-quality": "1.000000",
+        "seed": "7",
+        "label": "Boot",
+        "deadline-ms": "50",
+    }
+    assert "queue;dur=0.500" in response.headers["server-timing"]
+    assert pool.tickets[0].generation.encoding.format == "webp"
+
+
+async def test_label_header_survives_other_scripts() -> None:
+    pool = FakePool(manifest(labels=("Größe\n", "b")))
+    async with api_client(pool) as client:
+        response = await client.post("/v1/generate", json={"label": 0}, headers={"accept": "image/png"})
+    assert response.headers["x-anytime-label"] == "Gr%C3%B6%C3%9Fe%0A"
+    assert "x-anytime-label" not in (response.request.headers)
+
+
+async def test_npy_is_served_as_it_is(client: httpx.AsyncClient, pool: FakePool) -> None:
+    media = np.linspace(0, 1, 16, dtype=np.float32).reshape(1, 4, 4)
+    pool.on_submit = lambda ticket: ticket.tell(result(ticket, data=encode(media, "npy", 1)))
+    response = await client.post("/v1/generate", json={}, headers={"accept": "application/x-npy"})
+    assert response.headers["content-type"] == "application/x-npy"
+    np.testing.assert_array_equal(np.load(io.BytesIO(response.content)), media)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "outcome", "extra"),
+    [
+        (Overloaded("Every place is taken."), 503, "overloaded", {"retry_after_s": 1}),
+        (Draining("Shutting down."), 503, "unavailable", {"retry_after_s": 1}),
+        (WorkerLost("The worker died."), 503, "unavailable", {"retry_after_s": 1}),
+        (DeadlineInfeasible("Too short.", 3.25), 504, "infeasible", {"minimum_deadline_ms": 3.25}),
+    ],
+)
+@pytest.mark.parametrize("accepted", [False, True])
+async def test_refusals(
+    client: httpx.AsyncClient,
+    pool: FakePool,
+    error: ServiceError,
+    status: int,
+    outcome: str,
+    extra: dict[str, object],
+    accepted: bool,
+) -> None:
+    if accepted:
+        pool.on_submit = lambda ticket: ticket.tell(error)
+    else:
+        pool.refuse_with(error)
+    response = await client.post("/v1/generate", json={"deadline_ms": 5})
+    problem = response.json()
+    assert response.status_code == problem["status"] == status
+    assert problem["type"] == TYPE + error.slug
+    assert problem["detail"] == error.detail
+    assert extra.items() <= problem.items()
+    assert response.headers.get("retry-after") == ("1" if status == 503 else None)
+    assert await counted(client) == {("tiny", outcome): 1}
+    assert await counted(client, "anytime_rejections_total") == ({} if accepted else {(error.slug,): 1})
+
+
+async def test_deadline_headers(client: httpx.AsyncClient, pool: FakePool) -> None:
+    response = await client.post("/v1/generate", json={"deadline_ms": 90}, headers={"grpc-timeout": "40m"})
+    assert response.json()["deadline_ms"] == 40
+    response = await client.post("/v1/generate", json={"deadline_ms": 9000})
+    assert response.json()["deadline_ms"] == 5000
+    response = await client.post("/v1/generate", json={}, headers={"x-request-timeout-seconds": "soon"})
+    assert (response.status_code, response.json()["type"]) == (400, TYPE + "malformed-request")
+    assert len(pool.tickets) == 2
+
+
+async def test_unforeseen_errors_tell_nothing(
+    client: httpx.AsyncClient, pool: FakePool, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool.on_submit = lambda ticket: ticket.tell(RuntimeError("secret of the house"))
+    response = await client.post("/v1/generate", json={}, headers={"x-request-id": "find-me"})
+    assert response.status_code == 500
+    assert response.json()["type"] == TYPE + "internal"
+    assert "secret" not in response.text
+    record = next(record for record in caplog.records if record.levelno == logging.ERROR)
+    assert "find-me" in record.getMessage()
+    assert "secret of the house" in str(record.exc_info)
+    assert await counted(client) == {("tiny", "failed"): 1}
+
+
+async def test_the_worst_reason_names_the_outcome(client: httpx.AsyncClient, pool: FakePool) -> None:
+    def answer(ticket: FakeTicket) -> None:
+        whole, cut = result(ticket, 4, "complete").outputs[0], result(ticket, 2, "shed").outputs[1]
+        ticket.tell(messages.Result(ticket.id, [whole, cut], messages.Timing(0, 0, 0, 0, 0)))
+
+    pool.on_submit = answer
+    response = await client.post("/v1/generate", json={"n": 2})
+    assert [output["stop_reason"] for output in response.json()["outputs"]] == ["complete", "shed"]
+    assert await counted(client) == {("tiny", "shed"): 1}
+
+
+async def test_late_answers_are_counted_late(client: httpx.AsyncClient, pool: FakePool) -> None:
+    def answer(ticket: FakeTicket) -> None:
+        pool.clock.seconds += 0.051
+        ticket.tell(result(ticket, 1, "deadline"))
+
+    pool.on_submit = answer
+    assert (await client.post("/v1/generate", json={"deadline_ms": 50})).status_code == 200
+    assert await counted(client, "anytime_deadline_missed_total") == {("tiny",): 1}
+
+
+async def test_request_log(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "service.request")
+    await client.post("/v1/generate", json={"deadline_ms": 50}, headers={"x-request-id": "r-1"})
+    await client.get("/evil%0Aline")
+    await client.get("/livez")
+    lines = [record.getMessage() for record in caplog.records if record.name == "service.request"]
+    assert all("\n" not in line for line in lines)
+    first, second = (json.loads(line) for line in lines)  # the probe is not logged at this level
+    expected = {"path": "/v1/generate", "method": "POST", "status": 200, "request_id": "r-1", "model": "tiny"}
+    assert expected.items() <= first.items()
+    assert (first["outcome"], first["deadline_ms"], first["codes"], first["id"]) == ("complete", 50, [4], "t0")
+    assert (second["path"], second["status"]) == ("/evil\nline", 404)

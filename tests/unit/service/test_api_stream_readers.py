@@ -1,0 +1,142 @@
+"""Readers that are slow or go away, and the socket while the server drains."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from fake_pool import FakePool, result
+from live_server import live, until
+from socket_client import event, open_socket, outcomes, preview, send
+
+from service.api.app import create_app
+from service.metrics import Metrics
+from service.settings import Settings
+
+SETTINGS = Settings()
+TYPE = "urn:anytime:problem:"
+
+
+@pytest.fixture
+def pool() -> FakePool:
+    return FakePool()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+async def address(pool: FakePool, metrics: Metrics) -> AsyncIterator[str]:
+    async with live(create_app(SETTINGS, pool, metrics), SETTINGS) as each:
+        yield each
+
+
+async def test_closing_the_socket_cancels_what_runs(address: str, pool: FakePool, metrics: Metrics) -> None:
+    pool.keep()
+    async with open_socket(address) as ws:
+        for name in "ab":
+            await send(ws, type="generate", id=name)
+            await event(ws)
+    await until(lambda: all(ticket.cancelled for ticket in pool.tickets))
+    assert outcomes(metrics) == {"client_closed": 2}
+
+
+async def test_a_torn_connection_cancels_what_runs(address: str, pool: FakePool, metrics: Metrics) -> None:
+    pool.keep()
+    async with open_socket(address) as ws:
+        await send(ws, type="generate", id="a")
+        await event(ws)
+        ws.transport.abort()
+        await until(lambda: pool.tickets[0].cancelled)
+    assert outcomes(metrics) == {"client_closed": 1}
+
+
+async def test_a_slow_reader_gets_the_newest_preview(address: str, pool: FakePool) -> None:
+    """Previews of a megabyte each, far more than the socket holds, while nobody reads."""
+    pool.keep()
+    async with open_socket(address, max_size=None, max_queue=1) as ws:
+        await send(ws, type="generate", id="a", binary=True, n=2)
+        assert (await event(ws))["type"] == "accepted"
+        ticket = pool.tickets[0]
+        ws.transport.pause_reading()
+        for step in range(200):
+            for index in (0, 1):
+                ticket.tell(preview(ticket, 1 + step % 4, index, b"%03d" % step + bytes(1 << 20)))
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        ws.transport.resume_reading()
+        seen: list[tuple[int, int]] = []
+        while not {(0, 199), (1, 199)} <= set(seen):
+            header = await event(ws)
+            frame = await ws.recv()
+            seen.append((header["output"]["index"], int(frame[:3])))
+        assert len(seen) < 40, "a backlog of previews was sent"
+        for index in (0, 1):
+            steps = [step for each, step in seen if each == index]
+            assert steps == sorted(set(steps)), "previews went back in time"
+        ticket.tell(result(ticket))
+        assert (await event(ws))["type"] == "completed"
+        await ws.recv()
+
+
+async def test_a_slow_reader_teaches_the_pool_nothing(address: str, pool: FakePool, metrics: Metrics) -> None:
+    """The time that an answer waited for its reader is no measure of what sending costs."""
+    pool.keep()
+    async with open_socket(address, max_size=None, max_queue=1) as ws:
+        for name in "ab":
+            await send(ws, type="generate", id=name, binary=True)
+            assert (await event(ws))["type"] == "accepted"
+        first, second = pool.tickets
+        ws.transport.pause_reading()
+        for _ in range(3):
+            first.tell(preview(first, 2, data=bytes(16 << 20)))
+            await asyncio.sleep(0.02)
+        first.tell(result(first))
+        await asyncio.sleep(0.02)
+        ws.transport.resume_reading()
+        while (await event(ws))["type"] != "completed":
+            await ws.recv()
+        await ws.recv()
+        second.tell(result(second))
+        assert (await event(ws))["type"] == "completed"
+        await ws.recv()
+        await until(lambda: second.delivered)
+        assert not first.delivered
+    assert outcomes(metrics) == {"complete": 2}
+
+
+async def test_no_preview_after_the_ending(address: str, pool: FakePool) -> None:
+    pool.keep()
+    async with open_socket(address, max_size=None) as ws:
+        await send(ws, type="generate", id="a", binary=True)
+        await event(ws)
+        ticket = pool.tickets[0]
+        for step in range(4):
+            ticket.tell(preview(ticket, 1 + step))
+        ticket.tell(result(ticket, 4))
+        events = []
+        while not events or events[-1]["type"] != "completed":
+            events.append(await event(ws))
+            await ws.recv()
+        assert len(events) <= 2, "previews that the ending made pointless were sent"
+        await send(ws, type="generate", id="b")
+        assert (await event(ws))["id"] == "b"
+
+
+async def test_draining_ends_requests_with_what_they_have(pool: FakePool, metrics: Metrics) -> None:
+    pool.keep()
+    app = create_app(SETTINGS, pool, metrics)
+    async with live(app, SETTINGS) as address, open_socket(address) as ws:
+        await send(ws, type="generate", id="a")
+        assert (await event(ws))["type"] == "accepted"
+        assert app.state.server.pending == 1
+        await app.state.server.drain()
+        await app.state.server.idle()
+        ending = await event(ws)
+        assert (ending["type"], ending["outputs"][0]["stop_reason"]) == ("completed", "drain")
+        await send(ws, type="generate", id="b")
+        assert (await event(ws))["problem"]["type"] == TYPE + "draining"
+        assert outcomes(metrics) == {"drain": 1, "unavailable": 1}

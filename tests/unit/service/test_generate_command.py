@@ -1,0 +1,139 @@
+"""`anytime generate` against a live app: what it writes, what it prints, how it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_pool import FakePool, FakeTicket, result
+from live_server import live
+from PIL import Image
+
+from models.errors import AnytimeError
+from service.api.app import create_app
+from service.commands.generate import Wish, generate
+from service.commands.strip import strip
+from service.encode import encode
+from service.errors import DeadlineInfeasible
+from service.settings import Settings
+
+WISH = Wish(model=None, seed=7, label=None, n=1, scale=4)
+
+
+def grey(level: float, file_format: str = "png", scale: int = 4) -> bytes:
+    return encode(np.full((1, 4, 4), level, np.float32), file_format, scale)
+
+
+@pytest.fixture
+def pool() -> FakePool:
+    """Answers with as many codes as the deadline has tens of milliseconds, each a lighter grey."""
+
+    def answer(ticket: FakeTicket) -> None:
+        codes = min(4, round((ticket.deadline - pool.clock.now()) * 100))
+        encoding = ticket.generation.encoding
+        ticket.tell(result(ticket, codes, "deadline", grey(codes / 4, encoding.format, encoding.scale)))
+
+    pool = FakePool()
+    pool.on_submit = answer
+    return pool
+
+
+@pytest.fixture
+async def url(pool: FakePool) -> AsyncIterator[str]:
+    async with live(create_app(Settings(), pool), Settings()) as address:
+        yield f"http://{address}"
+
+
+async def test_one_picture_is_written_as_it_came(url: str, pool: FakePool, tmp_path: Path) -> None:
+    for suffix, file_format in ((".png", "png"), (".WEBP", "webp"), (".jpg", "jpeg"), (".npy", "npy")):
+        out = tmp_path / f"x{suffix}"
+        await asyncio.to_thread(generate, url, WISH, [20.0], out)
+        assert out.read_bytes() == grey(0.5, file_format)
+        assert pool.tickets[-1].generation.sampling.seed == 7
+
+
+async def test_a_label_may_be_an_index(url: str, pool: FakePool, tmp_path: Path) -> None:
+    for label, index in (("bag", 1), ("2", 2)):
+        await asyncio.to_thread(generate, url, Wish(None, None, label, 1, 1), [], tmp_path / "x.png")
+        assert pool.tickets[-1].generation.sampling.label == index
+
+
+async def test_several_deadlines_make_a_table_and_a_strip(
+    url: str, pool: FakePool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "strip.png"
+    await asyncio.to_thread(generate, url, Wish(None, None, None, 2, 4), [10.0, 20.0, 40.0], out)
+    assert len({ticket.generation.sampling.seed for ticket in pool.tickets}) == 1
+    with Image.open(out) as sheet:
+        levels = [level for _, level in sheet.convert("L").getcolors(1 << 16)]
+    assert {64, 128, 255} <= set(levels)
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in lines if "deadline" in line and "/" in line]
+    assert [(row[0], row[1], row[4]) for row in rows] == [
+        (deadline, codes, "deadline")
+        for deadline, codes in (("10", "1/4"), ("20", "2/4"), ("40", "4/4"))
+        for _ in range(2)
+    ]
+
+
+def test_strip_places_every_picture_and_caption() -> None:
+    columns = [[grey(0.0), grey(0.25)], [grey(0.5), grey(0.75)]]
+    sheet = np.asarray(strip(columns, ["20 ms\n2 codes", "50 ms\n3 codes"]).convert("L"))
+    for level in (0, 64, 128, 191):
+        assert np.count_nonzero(sheet == level) >= 16 * 16, level
+    feet = sheet[8 + 2 * (16 + 8) :]
+    left, right = feet[:, : feet.shape[1] // 2], feet[:, feet.shape[1] // 2 :]
+    assert left.min() < 100
+    assert right.min() < 100
+
+
+async def test_refusals_are_one_sentence(url: str, pool: FakePool, tmp_path: Path) -> None:
+    out = tmp_path / "x.png"
+    pool.refuse_with(DeadlineInfeasible("The smallest deadline that would do is 3.25 ms.", 3.25))
+    with pytest.raises(
+        AnytimeError, match=r"504 deadline infeasible: The smallest deadline that would do is 3.25 ms\.$"
+    ):
+        await asyncio.to_thread(generate, url, WISH, [1.0], out)
+    with pytest.raises(AnytimeError, match="404 model not found"):
+        await asyncio.to_thread(generate, url, Wish("nope", 1, None, 1, 1), [1.0], out)
+    assert not await asyncio.to_thread(out.exists)
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(AnytimeError, match=rf"cannot reach a server at http://127\.0\.0\.1:{port}"):
+        generate(f"http://127.0.0.1:{port}", WISH, [], tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "localhost:8000", ""])
+def test_not_an_address(url: str, tmp_path: Path) -> None:
+    with pytest.raises(AnytimeError, match="is not the address of a server"):
+        generate(url, WISH, [], tmp_path / "x.png")
+
+
+async def test_not_an_anytime_server(tmp_path: Path) -> None:
+    async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1 << 16)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+        writer.close()
+
+    server = await asyncio.start_server(hello, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(AnytimeError, match=r"does not answer like an anytime server$"):
+            await asyncio.to_thread(generate, url, WISH, [], tmp_path / "x.png")
+
+
+async def test_files_that_cannot_be_written(url: str, tmp_path: Path) -> None:
+    with pytest.raises(AnytimeError, match=r"cannot tell the format of .*x\.gif"):
+        generate(url, WISH, [], tmp_path / "x.gif")
+    with pytest.raises(AnytimeError, match="one sample only"):
+        generate(url, WISH, [10.0, 20.0], tmp_path / "x.npy")
+    for deadlines in ([10.0], [10.0, 20.0]):
+        with pytest.raises(AnytimeError, match=r"cannot write .*: no such file or directory"):
+            await asyncio.to_thread(generate, url, WISH, deadlines, tmp_path / "missing" / "x.png")

@@ -1,0 +1,115 @@
+"""Metrics: names, labels and values as promised, and what Prometheus' own checker says of them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service import messages
+from service.metrics import UNKNOWN, Metrics, batch_label
+from service.outcomes import Outcome
+
+PROMISED = {
+    "anytime_requests_total",
+    "anytime_requests_running",
+    "anytime_requests_waiting",
+    "anytime_queue_seconds_count",
+    "anytime_first_preview_seconds_count",
+    "anytime_request_seconds_count",
+    "anytime_deadline_slack_seconds_count",
+    "anytime_deadline_missed_total",
+    "anytime_codes_delivered_count",
+    "anytime_expected_quality_count",
+    "anytime_rejections_total",
+    "anytime_decode_reserve_seconds",
+    "anytime_step_seconds_count",
+    "anytime_batch_size_count",
+    "anytime_worker_up",
+    "anytime_worker_restarts_total",
+    "anytime_build_info",
+}
+
+
+def values(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Every sample, as a scraper reads it."""
+    families = text_string_to_metric_families(metrics.exposition().decode())
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def used() -> Metrics:
+    """Metrics in which everything has happened once."""
+    metrics = Metrics()
+    metrics.models(["tiny"])
+    metrics.http_response("/livez", 200)
+    metrics.ended("tiny", Outcome.DEADLINE)
+    metrics.rejected("overloaded")
+    metrics.previewed("tiny", 0.01)
+    outputs = [messages.Output(0, b"", [1, 2, 3], "deadline", 0.75), messages.Output(1, b"", [1], "deadline", 0.5)]
+    metrics.answered("tiny", messages.Result("t", outputs, messages.Timing(2, 3, 1, 1, 7)), seconds=0.06, slack=-0.003)
+    metrics.worker_up(0, True)
+    metrics.worker_restarted(0)
+    steps = {"tiny": [messages.StepStat(3, 0.002), messages.StepStat(64, 0.02)]}
+    metrics.stats(0, messages.Stats(2, 5, steps, {"tiny": 0.004}, {"tiny": 3.5}))
+    return metrics
+
+
+def test_every_promised_metric_is_there(used: Metrics) -> None:
+    assert {name for name, _ in values(used)} >= PROMISED
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+@pytest.mark.parametrize("fresh", [True, False])
+def test_promtool_has_no_complaint(used: Metrics, fresh: bool) -> None:
+    exposition = Metrics().exposition() if fresh else used.exposition()
+    checked = subprocess.run(["promtool", "check", "metrics"], input=exposition, capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def test_values(used: Metrics) -> None:
+    found = values(used)
+    tiny = ("model", "tiny")
+    worker = ("worker", "0")
+    assert found["anytime_requests_total", (tiny, ("outcome", "deadline"))] == 1
+    assert found["anytime_requests_total", (tiny, ("outcome", "complete"))] == 0
+    assert found["anytime_requests_total", (("model", UNKNOWN), ("outcome", "invalid"))] == 0
+    assert found["anytime_deadline_missed_total", (tiny,)] == 1
+    assert found["anytime_deadline_slack_seconds_bucket", (("le", "-0.002"), tiny)] == 1
+    assert found["anytime_deadline_slack_seconds_bucket", (("le", "-0.005"), tiny)] == 0
+    assert found["anytime_codes_delivered_sum", (tiny,)] == 4
+    assert found["anytime_expected_quality_sum", (tiny,)] == 1.25
+    assert found["anytime_queue_seconds_sum", (tiny,)] == pytest.approx(0.002)
+    assert found["anytime_requests_running", (worker,)] == 2
+    assert found["anytime_requests_waiting", (worker,)] == 5
+    assert found["anytime_decode_reserve_seconds", (tiny, worker)] == 0.004
+    assert found["anytime_minimum_deadline_seconds", (tiny, worker)] == 0.0035
+    assert found["anytime_step_seconds_count", (("batch", "4"), tiny)] == 1
+    assert found["anytime_step_seconds_count", (("batch", "64"), tiny)] == 1
+    assert found["anytime_batch_size_sum", (tiny,)] == 67
+    assert found["anytime_worker_restarts_total", (worker,)] == 1
+
+
+def test_a_lost_worker_holds_nothing(used: Metrics) -> None:
+    used.worker_up(0, False)
+    found = values(used)
+    for name in ("worker_up", "requests_running", "requests_waiting"):
+        assert found[f"anytime_{name}", (("worker", "0"),)] == 0
+
+
+def test_registries_are_separate(used: Metrics) -> None:
+    other = Metrics()
+    assert ("anytime_deadline_missed_total", (("model", "tiny"),)) not in values(other)
+
+
+@pytest.mark.parametrize(
+    ("batch", "label"), [(1, "1"), (2, "2"), (3, "4"), (4, "4"), (5, "8"), (64, "64"), (65, "128")]
+)
+def test_batch_labels_are_powers_of_two(batch: int, label: str) -> None:
+    assert batch_label(batch) == label

@@ -1,0 +1,70 @@
+"""The command `anytime train`; `anytime evaluate` joins it from the evaluation package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.devices import Device, prepare_torch
+from training.recipe import Recipe, bundled_recipes, load_recipe
+from training.state import check_folder
+
+INTERRUPTED = 130  # exit status of a shell command ended by Ctrl-C
+
+
+def register(app: typer.Typer) -> None:
+    """Add the training commands."""
+    from training.evaluation.cli import register as register_evaluate
+
+    app.command()(train)
+    register_evaluate(app)
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help=f"A recipe file, or one of: {', '.join(bundled_recipes())}.")],
+    data: Annotated[str, typer.Option(help="The data set: a folder with MNIST-style IDX files, plain or gzipped.")],
+    out: Annotated[Path, typer.Option(help="The run's folder; the bundle ends up in its subfolder `bundle`.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that this folder holds.")] = False,
+    device: Annotated[Device, typer.Option(help="Where to train; auto takes CUDA if it is there.")] = Device.AUTO,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default one per core.")] = None,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(min=0, help="The most seconds of training that an interruption can cost.")
+    ] = 30.0,
+) -> None:
+    """Train an ordered model from data to a bundle: autoencoder, ordered, codes, prior, evaluate, export.
+
+    However a run ends early, --resume goes on from its last checkpoint, and the bundle is the one that an unbroken run
+    would have made. Logs for TensorBoard are in OUT/logs.
+
+    Examples:
+        anytime train smoke --data ~/data/fashion-mnist --out runs/smoke
+
+        anytime train fashion-mnist --data ~/data/fashion-mnist --out runs/fashion --resume
+
+        anytime train my-recipe.toml --data ~/data/mnist --out runs/mine --device cuda
+    """
+    parsed = load_recipe(recipe)
+    check_folder(out, resume)
+    try:
+        _run(parsed, data, out, device, threads, checkpoint_seconds)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"anytime: interrupted; the same command with --resume goes on from {out}'s last checkpoint\n")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _run(recipe: Recipe, data: str, out: Path, device: Device, threads: int | None, checkpoint_seconds: float) -> None:
+    from rich.console import Console
+
+    from training import pipeline
+    from training.context import RunContext
+    from training.data.dataset import prepare
+    from training.data.sources import open_source
+    from training.progress import RunProgress
+
+    torch_device = prepare_torch(device, threads)
+    dataset = prepare(open_source(data), recipe)
+    context = RunContext(recipe, dataset, out, torch_device, RunProgress(out / "logs", Console()), checkpoint_seconds)
+    pipeline.run(context)

@@ -1,0 +1,98 @@
+"""What every stage of a run is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from models.autoencoder import OrderedVQVAE
+from models.prior import TransformerPrior
+from training.checkpoint import load_tensors
+from training.data.dataset import Dataset
+from training.progress import RunProgress
+from training.recipe import Recipe
+from training.state import StageName, TrainedStage
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """One run: what was asked for, the data, and where results lie.
+
+    A stage reads the results of those before it and writes its own atomically, so that it can be killed at any moment
+    and started again. Whatever goes into the bundle follows from the recipe, the data and the machine alone: no times,
+    no paths, so that a resumed run's bundle equals an unbroken one's byte for byte.
+
+    Attributes:
+        recipe: the validated recipe.
+        dataset: train, validation and test splits.
+        directory: the run's folder, `--out`.
+        device: where networks are trained and run.
+        progress: progress bars, lines and TensorBoard.
+        checkpoint_seconds: the most time between two checkpoints of a trained stage, beside those at each epoch's end.
+    """
+
+    recipe: Recipe
+    dataset: Dataset
+    directory: Path
+    device: torch.device
+    progress: RunProgress
+    checkpoint_seconds: float = 30.0
+
+    def weights_path(self, stage: TrainedStage) -> Path:
+        """Where the float32 weights of a trained stage's best epoch lie."""
+        return self.directory / f"{stage}.safetensors"
+
+    def checkpoint_path(self, stage: StageName) -> Path:
+        """Where a stage keeps what it needs to go on after an interruption; removed once the stage is complete."""
+        return self.directory / "checkpoints" / f"{stage}.safetensors"
+
+    @property
+    def codes_path(self) -> Path:
+        """Where the codes of the training and validation images lie."""
+        return self.directory / "codes.safetensors"
+
+    @property
+    def evaluation_directory(self) -> Path:
+        """Where the evaluation writes its report, plots and samples."""
+        return self.directory / "evaluation"
+
+    @property
+    def bundle_path(self) -> Path:
+        """Where the export writes the bundle."""
+        return self.directory / "bundle"
+
+    def new_autoencoder(self) -> OrderedVQVAE:
+        """An untrained autoencoder of the recipe's shape, on the run's device."""
+        return OrderedVQVAE(self.recipe.autoencoder, self.recipe.media).to(self.device)
+
+    def new_prior(self) -> TransformerPrior:
+        """An untrained prior of the recipe's shape, on the run's device."""
+        shape = self.recipe.autoencoder
+        return TransformerPrior(self.recipe.prior, shape.codes, shape.codebook, len(self.recipe.labels)).to(self.device)
+
+    def autoencoder(self) -> OrderedVQVAE:
+        """The trained, ordered autoencoder in eval mode, its weights rounded through half precision as they ship."""
+        return _load(self.new_autoencoder(), self.weights_path("ordered"))
+
+    def prior(self) -> TransformerPrior:
+        """The trained prior in eval mode, its weights rounded through half precision as they ship."""
+        return _load(self.new_prior(), self.weights_path("prior"))
+
+    def codes(self, split: Literal["train", "validation"]) -> Tensor:
+        """Code indices of a split, (N, K) int64, in the split's order."""
+        return load_tensors(self.codes_path)[split].long()
+
+
+def _load(network: Network, path: Path) -> Network:
+    network.load_state_dict({name: _as_shipped(tensor) for name, tensor in load_tensors(path).items()})
+    return network.eval()
+
+
+def _as_shipped(tensor: Tensor) -> Tensor:
+    return tensor.half().float() if tensor.is_floating_point() else tensor

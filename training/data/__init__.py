@@ -1,0 +1,1 @@
+"""Data sets: finding them, reading them, splitting them."""

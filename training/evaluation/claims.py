@@ -1,0 +1,59 @@
+"""What the model is claimed to do, checked against what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from training.evaluation.intervals import Estimate, Proportion
+from training.evaluation.report import Claim, ReconstructionFacts, SampleFacts
+
+RECOGNISED = 0.8
+
+
+def check(reconstruction: ReconstructionFacts, samples: SampleFacts) -> tuple[Claim, ...]:
+    """Every claim, whether it holds or not."""
+    return (
+        _positive(
+            "error_falls",
+            "Every code lowers the mean reconstruction error: each Δ(i) is positive.",
+            reconstruction.model.gains,
+        ),
+        _positive(
+            "below_pca",
+            "With n codes the mean reconstruction error is below that of n principal components, n = 1 .. K.",
+            reconstruction.below_pca,
+        ),
+        _at_least(
+            "recognised",
+            f"The extractor recognises at least {RECOGNISED:.0%} of the conditional samples at full length.",
+            RECOGNISED,
+            samples.fractions[-1].recognition,
+        ),
+        _positive(
+            "distance_falls",
+            "The Fréchet distance of the samples falls from each fraction of the codes to the next.",
+            samples.distance_drop,
+        ),
+    )
+
+
+def _positive(name: str, statement: str, values: Sequence[Estimate]) -> Claim:
+    return Claim(
+        name=name,
+        statement=statement,
+        holds=all(estimate.value > 0 for estimate in values),
+        beyond_noise=all(estimate.low > 0 for estimate in values),
+        threshold=0.0,
+        values=tuple(values),
+    )
+
+
+def _at_least(name: str, statement: str, threshold: float, share: Proportion) -> Claim:
+    return Claim(
+        name=name,
+        statement=statement,
+        holds=share.value >= threshold,
+        beyond_noise=share.low >= threshold,
+        threshold=threshold,
+        values=(Estimate(value=share.value, low=share.low, high=share.high),),
+    )

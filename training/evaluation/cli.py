@@ -1,0 +1,85 @@
+"""The command `anytime evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from training.devices import Device, prepare_torch
+
+if TYPE_CHECKING:
+    from training.evaluation.measure import Evaluation
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.", show_default=False)],
+    data: Annotated[str, typer.Option(help="The data set it was trained on: a folder, as for `anytime train`.")],
+    report: Annotated[Path, typer.Option(file_okay=False, help="Folder for report.json, plots and pictures.")],
+    samples: Annotated[
+        int | None, typer.Option(min=2, help="Samples to draw; by default what the bundle's recipe says.")
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where to compute; auto takes CUDA if it is there.")] = Device.AUTO,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default one per core.")] = None,
+) -> None:
+    """Measure a bundle: reconstructions beside PCA, samples by fraction of the codes, and whether its claims hold.
+
+    Writes report.json, plots and pictures. The first time, a classifier is trained on the real training images to judge
+    the samples; it is kept in the report's folder.
+
+    Examples:
+        anytime evaluate runs/smoke/bundle --data ~/data/fashion-mnist --report reports/smoke
+
+        anytime evaluate my-bundle --data ~/data/mnist --report reports/mine --samples 2000
+    """
+    from rich.console import Console
+
+    from training.evaluation.console import progress_bar, show
+    from training.evaluation.measure import evaluate as measure
+
+    evaluation = _prepare(bundle, data, report, samples, device, threads)
+    console = Console()
+    if evaluation.trained_on is False:
+        console.print(f"Note: {bundle} was trained on other data than {data}.", markup=False, soft_wrap=True)
+    with progress_bar(console, evaluation.steps) as progress:
+        found = measure(evaluation, progress)
+    show(console, found)
+    console.print(f"Written to {report}", markup=False, soft_wrap=True)
+
+
+def _prepare(
+    bundle: Path, data: str, report: Path, samples: int | None, device: Device, threads: int | None
+) -> Evaluation:
+    torch_device = prepare_torch(device, threads)
+
+    from models.bundle.networks import load_networks
+    from models.errors import DataError
+    from training.data.sources import open_source
+    from training.evaluation.measure import Evaluation
+    from training.evaluation.provenance import fingerprint_of, recipe_of
+    from training.evaluation.subject import dataset_for
+    from training.recipe import EvaluateRecipe
+
+    networks = load_networks(bundle, str(torch_device))
+    manifest = networks.manifest
+    dataset = dataset_for(manifest, open_source(data), data)
+    recipe, trained_on = recipe_of(manifest), fingerprint_of(manifest)
+    settings = recipe.evaluate if recipe else EvaluateRecipe()
+    if samples is not None and samples < len(manifest.labels):
+        raise DataError(f"--samples: {samples} samples are too few for {len(manifest.labels)} labels")
+    return Evaluation(
+        networks=networks,
+        dataset=dataset,
+        recipe=settings,
+        samples=samples or settings.samples_per_class * len(manifest.labels),
+        seed=recipe.seed if recipe else 0,
+        directory=report,
+        device=torch_device,
+        trained_on=None if trained_on is None else trained_on == dataset.fingerprint,
+    )

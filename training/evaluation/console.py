@@ -1,0 +1,119 @@
+"""An evaluation on the terminal: a progress bar, then what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from training.evaluation.intervals import Estimate
+from training.evaluation.report import Report
+
+
+class ConsoleProgress:
+    """A bar on a terminal; elsewhere one plain line for each new thing that is done."""
+
+    def __init__(self, console: Console, bar: Progress, task: TaskID) -> None:
+        self._console = console
+        self._bar = bar
+        self._task = task
+        self._described = ""
+
+    def describe(self, description: str) -> None:
+        """Say what is being done now."""
+        self._bar.update(self._task, description=description)
+        if self._bar.disable and description != self._described:
+            self.say(description)
+        self._described = description
+
+    def advance(self, steps: int = 1) -> None:
+        """Some steps are done."""
+        self._bar.advance(self._task, steps)
+
+    def say(self, line: str) -> None:
+        """Leave a line on the screen."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(console: Console, total: int) -> Iterator[ConsoleProgress]:
+    """Show an evaluation of `total` steps on a console."""
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        yield ConsoleProgress(console, bar, bar.add_task("", total=total))
+
+
+def show(console: Console, report: Report) -> None:
+    """Print a report's main numbers and its claims."""
+    console.print(_reconstruction(report))
+    console.print(_samples(report))
+    console.print(_claims(report))
+
+
+def _reconstruction(report: Report) -> Table:
+    facts = report.reconstruction
+    table = Table(
+        title=f"Reconstruction of {facts.images:,} test images",
+        caption="squared error per image, summed over pixels in [0, 1]",
+    )
+    for heading in ("codes", "model", "PCA", "Δ model", "Δ PCA", "quality"):
+        table.add_column(heading, justify="right")
+    for n, (model, linear) in enumerate(zip(facts.model.errors, facts.pca_clamped.errors, strict=True)):
+        gains = [f"{curve.gains[n - 1].value:.3f}" if n else "" for curve in (facts.model, facts.pca_clamped)]
+        table.add_row(str(n), f"{model.value:.3f}", f"{linear.value:.3f}", *gains, f"{report.quality_curve[n]:.3f}")
+    return table
+
+
+def _samples(report: Report) -> Table:
+    accuracy, distance = report.extractor.test_accuracy, report.distance
+    table = Table(
+        title=f"{report.samples.count:,} conditional samples, judged by {escape(report.extractor.name)}",
+        caption=(
+            f"the judge is right on {accuracy.value:.1%} of the real test images; FD of real training images "
+            f"{sum(distance.floor) / 2:.2f}, of reconstructions {distance.reconstructions:.2f}"
+        ),
+    )
+    for heading in ("fraction", "codes", "FD", "recognised", "95% interval"):
+        table.add_column(heading, justify="right")
+    for facts in report.samples.fractions:
+        share = facts.recognition
+        table.add_row(
+            f"{facts.fraction:g}",
+            str(facts.codes),
+            f"{facts.distance.value:.2f}",
+            f"{share.value:.1%}",
+            f"{share.low:.1%} to {share.high:.1%}",
+        )
+    return table
+
+
+def _claims(report: Report) -> Table:
+    table = Table(title="Claims")
+    table.add_column("claim")
+    table.add_column("holds")
+    table.add_column("beyond noise")
+    table.add_column("least favourable value", justify="right")
+    for claim in report.claims:
+        worst: Estimate = min(claim.values, key=lambda estimate: estimate.value)
+        table.add_row(
+            claim.statement,
+            _answer(claim.holds),
+            _answer(claim.beyond_noise),
+            f"{worst.value:.3g} (threshold {claim.threshold:g})",
+        )
+    return table
+
+
+def _answer(value: bool) -> str:
+    return "[green]yes[/green]" if value else "[red]no[/red]"

@@ -1,0 +1,235 @@
+"""The evaluation itself: from a model and data to a report, plots and pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models.bundle.networks import Networks
+from training.data.dataset import Dataset, Split
+from training.evaluation import claims, pca, pictures, plots, reconstruction, samples
+from training.evaluation.classifier import ClassifierConfig, Extractor, Judgement, train_or_load
+from training.evaluation.frechet import FrechetReference, distances
+from training.evaluation.intervals import Estimate, mean_estimate, proportion
+from training.evaluation.known import identify
+from training.evaluation.progress import Progress
+from training.evaluation.report import (
+    REPORT,
+    Curve,
+    DataFacts,
+    DistanceFacts,
+    ExtractorFacts,
+    FractionFacts,
+    ReconstructionFacts,
+    Report,
+    SampleFacts,
+)
+from training.evaluation.versions import versions
+from training.files import write_atomically
+from training.recipe import EvaluateRecipe
+from training.seeds import derive_seed, shuffled
+
+CLASSIFIER = "classifier.safetensors"
+MEASUREMENTS = 5  # steps beside the classifier's epochs
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One evaluation: what is judged, on what, how much of it and where results go.
+
+    Attributes:
+        samples: how many are drawn, at least two.
+        trained_on: whether the model was trained on this data, where that is known.
+    """
+
+    networks: Networks
+    dataset: Dataset
+    recipe: EvaluateRecipe
+    samples: int
+    seed: int
+    directory: Path
+    device: torch.device
+    trained_on: bool | None
+
+    @property
+    def steps(self) -> int:
+        """How many steps it reports as progress."""
+        return self.recipe.classifier_epochs + MEASUREMENTS
+
+    @property
+    def test(self) -> Split:
+        """The test images, or as many of the first as the recipe asks for."""
+        return self.dataset.test.take(slice(self.recipe.images))
+
+
+def evaluate(evaluation: Evaluation, progress: Progress) -> Report:
+    """Measure everything and write `report.json`, the plots and the pictures into the evaluation's folder.
+
+    The report is written last: a folder with a report is a complete one.
+    """
+    networks, dataset = evaluation.networks, evaluation.dataset
+    extractor = _extractor(evaluation, progress)
+    judged_test = extractor.judge(evaluation.test.images)
+    progress.describe("reconstructions")
+    reconstructed = _reconstruction(evaluation)
+    progress.advance()
+    progress.describe("drawing samples")
+    drawn = samples.draw(networks, evaluation.samples, evaluation.seed)
+    progress.advance()
+    progress.describe("judging samples")
+    reference = FrechetReference(judged_test.features)
+    sampled = _samples(evaluation, extractor, reference, drawn)
+    distance = _distance(evaluation, extractor, reference)
+    progress.advance()
+    data = identify(dataset.fingerprint)
+    report = Report(
+        model=networks.manifest.name,
+        model_version=networks.manifest.version,
+        codes=networks.manifest.codes,
+        codebook=networks.manifest.autoencoder.codebook,
+        seed=evaluation.seed,
+        data=DataFacts(
+            name=data.name,
+            licence=data.licence,
+            fingerprint=dataset.fingerprint,
+            shape=networks.manifest.media.shape,
+            train_images=len(dataset.train),
+            test_images=len(evaluation.test),
+            trained_on=evaluation.trained_on,
+        ),
+        extractor=_extractor_facts(evaluation, extractor, judged_test),
+        reconstruction=reconstructed,
+        quality_curve=networks.manifest.quality_curve,
+        distance=distance,
+        samples=sampled,
+        claims=claims.check(reconstructed, sampled),
+        versions=versions(),
+    )
+    progress.describe("pictures")
+    pictures.write(evaluation.directory, networks, drawn, evaluation.test, evaluation.device)
+    progress.advance()
+    progress.describe("plots")
+    plots.write(evaluation.directory, report)
+    write_atomically(evaluation.directory / REPORT, report.to_json())
+    progress.advance()
+    return report
+
+
+def _extractor(evaluation: Evaluation, progress: Progress) -> Extractor:
+    config = ClassifierConfig(epochs=evaluation.recipe.classifier_epochs, seed=evaluation.seed)
+
+    def show(line: str) -> None:
+        progress.describe(line)
+        progress.advance()
+
+    progress.describe("classifier")
+    classes = len(evaluation.networks.manifest.labels)
+    cache = evaluation.directory / CLASSIFIER
+    return train_or_load(cache, config, evaluation.dataset.train, classes, evaluation.device, show)
+
+
+def _extractor_facts(evaluation: Evaluation, extractor: Extractor, judged: Judgement) -> ExtractorFacts:
+    hits = int((judged.predictions == evaluation.test.labels).sum())
+    return ExtractorFacts(
+        name=extractor.name,
+        features=judged.features.shape[1],
+        epochs=evaluation.recipe.classifier_epochs,
+        seed=evaluation.seed,
+        test_accuracy=proportion(hits, len(judged.predictions)),
+    )
+
+
+def _reconstruction(evaluation: Evaluation) -> ReconstructionFacts:
+    manifest, train, test = evaluation.networks.manifest, evaluation.dataset.train, evaluation.test
+    components = pca.fit(train.images, manifest.codes)
+    constant = pca.mean_image(train.images)
+    errors = reconstruction.errors_by_length(evaluation.networks.autoencoder, test, constant, evaluation.device)
+    clamped = components.errors(test.images, clamp=True)
+    pixels = test.images[0].numel()
+    model = _curve(errors, pixels)
+    return ReconstructionFacts(
+        images=len(test),
+        model=model,
+        pca=_curve(components.errors(test.images, clamp=False), pixels),
+        pca_clamped=_curve(clamped, pixels),
+        below_pca=_means((clamped - errors)[:, 1:]),
+        quality=_quality(model),
+    )
+
+
+def _curve(errors: Tensor, pixels: int) -> Curve:
+    means = _means(errors)
+    return Curve(
+        errors=means,
+        errors_per_pixel=tuple(mean.value / pixels for mean in means),
+        gains=_means(reconstruction.gains(errors)),
+    )
+
+
+def _quality(curve: Curve) -> tuple[float, ...] | None:
+    first, last = curve.errors[0].value, curve.errors[-1].value
+    if last >= first:
+        return None
+    return tuple((first - estimate.value) / (first - last) for estimate in curve.errors)
+
+
+def _means(columns: Tensor) -> tuple[Estimate, ...]:
+    return tuple(mean_estimate(column) for column in columns.unbind(1))
+
+
+def _samples(
+    evaluation: Evaluation, extractor: Extractor, reference: FrechetReference, drawn: samples.Samples
+) -> SampleFacts:
+    networks = evaluation.networks
+    lengths = [samples.codes_for(fraction, networks.manifest.codes) for fraction in samples.FRACTIONS]
+    judged = [samples.judge_at(extractor, networks, drawn.codes, length, evaluation.device) for length in lengths]
+    found, drops = distances(
+        reference, [part.features for part in judged], derive_seed(evaluation.seed, "evaluation", "bootstrap")
+    )
+    fractions = []
+    for fraction, length, distance, part in zip(samples.FRACTIONS, lengths, found, judged, strict=True):
+        hits = part.predictions == drawn.labels
+        by_label = {
+            name: proportion(int(hits[drawn.labels == label].sum()), int((drawn.labels == label).sum()))
+            for label, name in enumerate(networks.manifest.labels)
+        }
+        fractions.append(
+            FractionFacts(
+                fraction=fraction,
+                codes=length,
+                distance=distance,
+                recognition=proportion(int(hits.sum()), len(hits)),
+                recognition_by_label=by_label,
+            )
+        )
+    return SampleFacts(
+        count=len(drawn.codes),
+        seed=evaluation.seed,
+        sampling=networks.manifest.sampling,
+        fractions=tuple(fractions),
+        distance_drop=tuple(drops),
+    )
+
+
+def _distance(evaluation: Evaluation, extractor: Extractor, reference: FrechetReference) -> DistanceFacts:
+    train, test, manifest = evaluation.dataset.train, evaluation.test, evaluation.networks.manifest
+    # Sets as large as the samples', since FD depends on the size.
+    size = min(evaluation.samples, len(train) // 2)
+    order = shuffled(len(train), evaluation.seed, "evaluation", "floor")
+    halves = (order[:size], order[size : 2 * size])
+    rebuilt = extractor.judge(
+        reconstruction.reconstruct(evaluation.networks.autoencoder, test, manifest.codes, evaluation.device)
+    )
+    first, second = (reference.distance(extractor.judge(train.images[half]).features) for half in halves)
+    return DistanceFacts(
+        name=f"FD ({extractor.name})",
+        reference="real test images",
+        reference_images=len(test),
+        floor=(first, second),
+        floor_images=size,
+        reconstructions=reference.distance(rebuilt.features),
+        reconstructions_recognised=proportion(int((rebuilt.predictions == test.labels).sum()), len(test)),
+    )

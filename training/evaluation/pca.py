@@ -1,0 +1,79 @@
+"""Principal component analysis of the pixels: the linear ordered code that the model is held against (Fig. 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+CHUNK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipalComponents:
+    """The leading components of a set of images.
+
+    Attributes:
+        mean: (P,) float64, P = C * H * W pixels in [0, 1].
+        components: (P, K) float64 orthonormal columns, by falling variance.
+    """
+
+    mean: Tensor
+    components: Tensor
+
+    def errors(self, images: Tensor, clamp: bool) -> Tensor:
+        """Squared error of images rebuilt from their first n components, n = 0 .. K.
+
+        Args:
+            images: (N, C, H, W) uint8.
+            clamp: clip what is rebuilt to [0, 1], as the decoder's output is; this can only lower the error.
+
+        Returns:
+            (N, K + 1) float64, summed over an image's pixels.
+        """
+        return torch.cat([self._errors(_pixels(chunk), clamp) for chunk in torch.split(images, CHUNK)])
+
+    def _errors(self, pixels: Tensor, clamp: bool) -> Tensor:
+        scores = (pixels - self.mean) @ self.components
+        rebuilt = self.mean.expand_as(pixels).clone()
+        errors = pixels.new_empty(len(pixels), self.components.shape[1] + 1)
+        errors[:, 0] = (pixels - rebuilt).square().sum(1)
+        for n in range(self.components.shape[1]):
+            rebuilt += scores[:, n, None] * self.components[:, n]
+            shown = rebuilt.clamp(0, 1) if clamp else rebuilt
+            errors[:, n + 1] = (pixels - shown).square().sum(1)
+        return errors
+
+
+def fit(images: Tensor, components: int) -> PrincipalComponents:
+    """Exact PCA by eigen-decomposition of the pixels' covariance.
+
+    Args:
+        images: (N, C, H, W) uint8.
+        components: K, at most C * H * W.
+
+    Raises:
+        ValueError: if there are fewer pixels than components.
+    """
+    count, pixels = len(images), images[0].numel()
+    if components > pixels:
+        raise ValueError(f"{components} principal components of {pixels} pixels")
+    mean = mean_image(images).flatten()
+    scatter = torch.zeros(pixels, pixels, dtype=torch.float64)
+    for chunk in torch.split(images, CHUNK):
+        centred = _pixels(chunk) - mean
+        scatter += centred.T @ centred
+    # eigh sorts ascending.
+    vectors = torch.linalg.eigh(scatter / count).eigenvectors[:, -components:].flip(1)
+    return PrincipalComponents(mean, vectors.contiguous())
+
+
+def mean_image(images: Tensor) -> Tensor:
+    """The mean of images (N, C, H, W) uint8 as (C, H, W) float64 in [0, 1], exact."""
+    # Summed as integers: exact, whatever the order.
+    return images.sum(0, dtype=torch.int64).double() / (255 * len(images))
+
+
+def _pixels(images: Tensor) -> Tensor:
+    return images.flatten(1).double() / 255

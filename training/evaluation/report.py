@@ -1,0 +1,186 @@
+"""`report.json`: all that an evaluation measured, as numbers, with what is needed to measure it again.
+
+It holds no times, paths or host names: the same model, data and seed on the same machine give the same bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from models.config import Frozen, SamplingDefaults
+from training.evaluation.intervals import Estimate, Proportion
+
+REPORT = "report.json"
+ERROR_UNIT = "squared error of an image, summed over channels and pixels, pixel values in [0, 1]"
+
+
+class DataFacts(Frozen):
+    """The images that were used.
+
+    Attributes:
+        name: the data set's name if its fingerprint is a known one, else "unknown".
+        fingerprint: SHA-256 over images and labels before splitting.
+        train_images: what the PCA and the extractor learnt from.
+        test_images: what everything was measured on.
+        trained_on: whether the bundle's provenance names this data; None if it names none.
+    """
+
+    name: str
+    licence: str | None
+    fingerprint: str
+    shape: tuple[int, ...]
+    train_images: int
+    test_images: int
+    trained_on: bool | None
+
+
+class ExtractorFacts(Frozen):
+    """The local classifier that judges the samples.
+
+    Attributes:
+        name: identifies the weights; part of every FD's name.
+        test_accuracy: on the real test images.
+    """
+
+    name: str
+    features: int
+    epochs: int
+    seed: int
+    test_accuracy: Proportion
+
+
+class Curve(Frozen):
+    """Reconstruction error by code count and what each code takes off it.
+
+    Attributes:
+        errors: K + 1 estimates, n = 0 .. K, in `ERROR_UNIT`.
+        errors_per_pixel: the same values divided by C * H * W.
+        gains: K estimates, Δ(i) of Eq. (7), i = 1 .. K.
+    """
+
+    errors: tuple[Estimate, ...]
+    errors_per_pixel: tuple[float, ...]
+    gains: tuple[Estimate, ...]
+
+
+class ReconstructionFacts(Frozen):
+    """Reconstructions of the test images from their first n codes, beside PCA with n components (Fig. 3).
+
+    Attributes:
+        zero_codes: what err(0) is the error of, and why.
+        pca: plain principal components.
+        pca_clamped: the same pictures clipped to [0, 1], as the decoder's are; never worse than `pca`.
+        below_pca: K estimates, how much lower the model's error is than that of `pca_clamped`, n = 1 .. K.
+        quality: K + 1 numbers, (err(0) - err(n)) / (err(0) - err(K)) as measured here, not fitted; None if no
+            error is saved at all.
+    """
+
+    unit: str = ERROR_UNIT
+    zero_codes: str = (
+        "the mean training image, the best constant answer: the objective truncates to 1 .. K codes, so the decoder "
+        "never learns what zero codes mean; PCA with no components is the same picture"
+    )
+    images: int
+    model: Curve
+    pca: Curve
+    pca_clamped: Curve
+    below_pca: tuple[Estimate, ...]
+    quality: tuple[float, ...] | None
+
+
+class FractionFacts(Frozen):
+    """Samples decoded from one fraction of their codes.
+
+    Attributes:
+        distance: FD to the reference, with a bootstrap interval.
+        recognition: share of samples that the extractor assigns to the label they were drawn for.
+        recognition_by_label: the same for each label.
+    """
+
+    fraction: float
+    codes: int
+    distance: Estimate
+    recognition: Proportion
+    recognition_by_label: dict[str, Proportion]
+
+
+class SampleFacts(Frozen):
+    """Conditional samples; sample i has label i mod L and is what the service draws for (seed, i).
+
+    Attributes:
+        distance_drop: by how much FD falls from each fraction to the next, paired by sample.
+    """
+
+    count: int
+    seed: int
+    sampling: SamplingDefaults
+    fractions: tuple[FractionFacts, ...]
+    distance_drop: tuple[Estimate, ...]
+
+
+class DistanceFacts(Frozen):
+    """How to read the Fréchet distances.
+
+    Attributes:
+        name: never FID, since the features are not Inception's.
+        reference: the set on the real side.
+        floor: FD of two disjoint random sets of real training images to the reference, what real images
+            themselves reach.
+        floor_images: images in each of these.
+        reconstructions: FD of the test images' reconstructions from all codes: what the autoencoder alone costs.
+    """
+
+    name: str
+    reference: str
+    reference_images: int
+    floor: tuple[float, float]
+    floor_images: int
+    reconstructions: float
+    reconstructions_recognised: Proportion
+
+
+class Claim(Frozen):
+    """One statement about the model, checked against the numbers above.
+
+    Attributes:
+        holds: whether the observed values satisfy it.
+        beyond_noise: whether they would still at the unfavourable end of every 95% interval involved.
+        values: the numbers behind it, each to be positive, or to reach `threshold` where that is not 0.
+    """
+
+    name: str
+    statement: str
+    holds: bool
+    beyond_noise: bool
+    threshold: float
+    values: tuple[Estimate, ...]
+
+
+class Report(Frozen):
+    """The contents of `report.json`.
+
+    Attributes:
+        quality_curve: K + 1 numbers, the bundle's fitted curve.
+        quality_curve_from: on which images it was fitted.
+        versions: of Python and of the libraries that computed this.
+    """
+
+    format_version: Literal[1] = 1
+    model: str
+    model_version: str
+    codes: int
+    codebook: int
+    seed: int
+    data: DataFacts
+    extractor: ExtractorFacts
+    reconstruction: ReconstructionFacts
+    quality_curve: tuple[float, ...]
+    quality_curve_from: str = "validation images, held out of training; monotone and concave fit"
+    distance: DistanceFacts
+    samples: SampleFacts
+    claims: tuple[Claim, ...]
+    versions: dict[str, str]
+
+    def to_json(self) -> bytes:
+        """The bytes of `report.json`."""
+        return (self.model_dump_json(indent=2) + "\n").encode()

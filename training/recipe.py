@@ -1,0 +1,173 @@
+"""A training recipe: one experiment, read from TOML, validated before anything else happens."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from models.config import AutoencoderConfig, Frozen, Media, PositiveInt, PriorConfig, SamplingDefaults
+from models.errors import RecipeError
+
+BUNDLED = Path(__file__).resolve().parent / "recipes"
+
+PositiveFloat = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class DataRecipe(Frozen):
+    """How the training images are split. The test set is never used for choosing anything.
+
+    Attributes:
+        validation: images held out of the training set, chosen by the seed, for picking the best epoch.
+        limit: train on this many of the remaining images only; None takes all.
+    """
+
+    validation: PositiveInt
+    limit: PositiveInt | None = None
+
+
+class Optimisation(Frozen):
+    """What every trained stage has: epochs of Adam over shuffled batches.
+
+    Attributes:
+        schedule: `constant`, or `cosine` down to zero at the last step; both after a linear warm-up.
+        warmup: share of all steps that the warm-up takes.
+        weight_decay: decoupled (AdamW); 0 is plain Adam.
+        gradient_clip: largest L2 norm of the gradient; None leaves it alone.
+    """
+
+    epochs: PositiveInt
+    batch: PositiveInt = 128
+    learning_rate: PositiveFloat = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: Share = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    gradient_clip: PositiveFloat | None = None
+
+
+class AutoencoderStage(Optimisation):
+    """A stage that trains the autoencoder, Eq. (5) or (6); `commitment` is their beta, 0.1 to 2.0 in the paper."""
+
+    commitment: Annotated[float, Field(ge=0)] = 0.25
+
+
+class PriorStage(Optimisation):
+    """The stage that trains the prior; `label_dropout` is the share of samples that see the null label."""
+
+    label_dropout: Share = 0.1
+
+
+class Stages(Frozen):
+    """The trained stages: autoencoder at full length, the same autoencoder ordered, and the prior over its codes."""
+
+    autoencoder: AutoencoderStage
+    ordered: AutoencoderStage
+    prior: PriorStage
+
+
+class EvaluateRecipe(Frozen):
+    """How much the evaluation measures.
+
+    Attributes:
+        images: held-out test images for reconstruction error; None takes all.
+        samples_per_class: samples drawn for each label.
+        classifier_epochs: epochs of the classifier whose features and verdicts judge the samples.
+    """
+
+    images: PositiveInt | None = None
+    samples_per_class: PositiveInt = 1000
+    classifier_epochs: PositiveInt = 10
+
+
+class Recipe(Frozen):
+    """One experiment, from data to bundle.
+
+    Attributes:
+        name: also the bundle's name.
+        seed: all randomness of the run follows from it.
+        labels: the data set's classes, in the order of their indices.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    description: str = ""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    media: Media
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    autoencoder: AutoencoderConfig
+    prior: PriorConfig
+    sampling: SamplingDefaults = SamplingDefaults()
+    data: DataRecipe
+    stages: Stages
+    evaluate: EvaluateRecipe = EvaluateRecipe()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        self.autoencoder.code_shape(self.media)
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels must be distinct")
+        return self
+
+
+def bundled_recipes() -> tuple[str, ...]:
+    """Names of the recipes that come with the package."""
+    return tuple(sorted(path.stem for path in BUNDLED.glob("*.toml")))
+
+
+def load_recipe(recipe: str) -> Recipe:
+    """Read a recipe by path, or by the name of one that comes with the package.
+
+    Raises:
+        RecipeError: naming the file, the field by its dotted path and what is wrong with it.
+    """
+    path = _find(recipe)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path}: is not valid TOML: {error}") from error
+    return parse_recipe(values, str(path))
+
+
+def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
+    """Validate a recipe's values; `origin` says in errors where they came from.
+
+    Raises:
+        RecipeError: naming the origin, the field by its dotted path and what is wrong with it.
+    """
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+        raise RecipeError(f"{origin}: {_sentence(details[0])}{more}") from error
+
+
+def _find(recipe: str) -> Path:
+    path = Path(recipe)
+    if path.is_file():
+        return path
+    bundled = BUNDLED / f"{recipe}.toml"
+    if recipe in bundled_recipes():
+        return bundled
+    raise RecipeError(f"{recipe}: no such recipe file, nor one of the bundled recipes ({', '.join(bundled_recipes())})")
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    field = ".".join(str(part) for part in detail["loc"])
+    problem = detail["msg"].removeprefix("Value error, ")
+    match detail["type"]:
+        case "missing":
+            return f"{field}: is missing"
+        case "extra_forbidden":
+            return f"{field}: is not a field of a recipe"
+    problem = problem[0].lower() + problem[1:]
+    given = detail["input"]
+    shown = f", got {given!r}" if isinstance(given, str | int | float | bool) else ""
+    return f"{field}: {problem}{shown}" if field else problem
