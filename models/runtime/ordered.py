@@ -22,6 +22,14 @@ def power_of_two_buckets(slots: int) -> tuple[int, ...]:
     return (*(1 << i for i in range(slots.bit_length()) if 1 << i < slots), slots)
 
 
+def _channels_innermost(autoencoder: OrderedVQVAE) -> OrderedVQVAE:
+    """Lay out the weights of 2-D convolutions so that they run up to twice as fast on the CPU; in place."""
+    for parameter in autoencoder.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.contiguous(memory_format=torch.channels_last)
+    return autoencoder
+
+
 class OrderedModel:
     """Fixed slots over one preallocated KV cache; a step runs over a padded bucket of rows.
 
@@ -34,7 +42,7 @@ class OrderedModel:
         self.total_codes = prior.codes
         self.slots = slots
         self.buckets = invariant_buckets(prior, slots, power_of_two_buckets(slots))
-        self._autoencoder = autoencoder
+        self._autoencoder = _channels_innermost(autoencoder)
         self._prior = prior
         self._device = prior.position.device
         self._table = SlotTable(slots, prior.codes)
@@ -83,7 +91,7 @@ class OrderedModel:
         held = self.codes(slots)
         rows = torch.tensor(slots, device=self._device)
         media = self._autoencoder.decode_codes(self._codes[rows], self._positions[rows])
-        return Decoded(media.cpu().numpy(), held)
+        return Decoded(media.contiguous().cpu().numpy(), held)
 
     def codes(self, slots: Sequence[int]) -> list[list[int]]:
         """The codes that each slot holds so far, in order of importance."""
