@@ -15,22 +15,21 @@ class KVCache:
     """Keys and values of every slot, allocated once.
 
     Attributes:
-        keys, values: (layers, slots, heads, K, head dim).
+        memory: (layers, slots, K, 2, heads, head dim): what one position adds lies in one piece.
     """
 
     def __init__(self, config: PriorConfig, codes: int, slots: int, device: torch.device) -> None:
-        shape = (config.layers, slots, config.heads, codes, config.width // config.heads)
-        self.keys = torch.zeros(shape, device=device)
-        self.values = torch.zeros(shape, device=device)
+        head_dim = config.width // config.heads
+        self.memory = torch.zeros((config.layers, slots, codes, 2, config.heads, head_dim), device=device)
 
-    def write(self, layer: int, slots: Tensor, positions: Tensor, keys: Tensor, values: Tensor) -> None:
-        """Store one position per row: slots (B,), positions (B,), keys and values (B, heads, head dim)."""
-        self.keys[layer, slots, :, positions] = keys
-        self.values[layer, slots, :, positions] = values
+    def write(self, layer: int, slots: Tensor, positions: Tensor, keys_values: Tensor) -> None:
+        """Store one position per row: slots (B,), positions (B,), keys_values (B, 2, heads, head dim)."""
+        self.memory[layer].index_put_((slots, positions), keys_values)
 
     def read(self, layer: int, slots: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of each row's slot, (B, heads, K, head dim); what lies past its position is stale."""
-        return self.keys[layer].index_select(0, slots), self.values[layer].index_select(0, slots)
+        keys, values = self.memory[layer].index_select(0, slots).permute(2, 0, 3, 1, 4)
+        return keys, values
 
 
 class Block(nn.Module):
@@ -60,10 +59,10 @@ class Block(nn.Module):
 
     def step(self, x: Tensor, layer: int, slots: Tensor, positions: Tensor, visible: Tensor, cache: KVCache) -> Tensor:
         """One position per row: (B, width) -> (B, width). `visible` is (B, 1, 1, K) bool."""
-        q, k, v = self._qkv(x).unbind(1)  # each (B, heads, head dim)
-        cache.write(layer, slots, positions, k, v)
+        qkv = self._qkv(x)  # (B, 3, heads, head dim)
+        cache.write(layer, slots, positions, qkv[:, 1:])
         keys, values = cache.read(layer, slots)
-        attended = scaled_dot_product_attention(q[:, :, None], keys, values, attn_mask=visible)
+        attended = scaled_dot_product_attention(qkv[:, 0, :, None], keys, values, attn_mask=visible)
         return self._finish(x, attended.flatten(1))
 
     def _qkv(self, x: Tensor) -> Tensor:

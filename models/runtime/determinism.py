@@ -45,8 +45,7 @@ def invariant_buckets(prior: TransformerPrior, slots: int, buckets: Sequence[int
     positions = (rows % prior.codes).to(device)
     tokens = torch.randint(prior.codebook, (slots,), generator=generator).to(device)
     cache = KVCache(prior.config, prior.codes, slots, device)
-    for stale in (cache.keys, cache.values):
-        stale.copy_(torch.randn(stale.shape, generator=generator))
+    cache.memory.copy_(torch.randn(cache.memory.shape, generator=generator))
     reference = prior.step(tokens, positions, rows, cache)
 
     def agrees(bucket: int) -> bool:

@@ -55,6 +55,7 @@ class OrderedModel:
         self._temperature = torch.ones(rows, dtype=torch.float64, device=self._device)
         self._top_k = torch.full((rows,), prior.codebook, device=self._device)
         self._top_p = torch.ones(rows, dtype=torch.float64, device=self._device)
+        self._restricted: set[int] = set()  # slots whose draw looks at top_k and top_p
 
     @torch.inference_mode()
     def begin(self, slot: int, request: SampleRequest) -> None:
@@ -69,6 +70,8 @@ class OrderedModel:
         self._temperature[slot] = 1.0 if greedy else request.temperature
         self._top_k[slot] = 1 if greedy else min(request.top_k or codebook, codebook)
         self._top_p[slot] = request.top_p
+        restricted = greedy or 0 < request.top_k < codebook or request.top_p < 1
+        (self._restricted.add if restricted else self._restricted.discard)(slot)
 
     @torch.inference_mode()
     def step(self, slots: Sequence[int]) -> None:
@@ -78,7 +81,12 @@ class OrderedModel:
         positions = self._positions[rows]
         logits = self._prior.step(self._tokens[rows], positions, rows, self._cache)
         drawn = draw(
-            logits, self._uniforms[rows, positions], self._temperature[rows], self._top_k[rows], self._top_p[rows]
+            logits,
+            self._uniforms[rows, positions],
+            self._temperature[rows],
+            self._top_k[rows],
+            self._top_p[rows],
+            restricted=not self._restricted.isdisjoint(slots),
         )
         self._codes[rows, positions] = drawn
         self._tokens[rows] = drawn

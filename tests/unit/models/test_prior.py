@@ -33,8 +33,7 @@ def test_the_cached_step_equals_the_full_pass_at_any_mix_of_positions(data: st.D
     labels = torch.tensor(data.draw(st.lists(st.integers(0, PRIOR.null_label), min_size=3, max_size=3)))
     full = PRIOR(codes, labels)
     cache = KVCache(PRIOR.config, CODES, rows, torch.device("cpu"))
-    for stale in (cache.keys, cache.values):
-        stale.normal_()  # what an earlier request left behind
+    cache.memory.normal_()  # what an earlier request left behind
     positions = [0] * rows
     while any(position < CODES for position in positions):
         open_rows = [row for row in range(rows) if positions[row] < CODES]

@@ -81,3 +81,12 @@ def test_rows_do_not_touch_each_other() -> None:
     together = draw(logits, uniforms, ones, top_k, top_p)
     alone = [one(logits[i].tolist(), float(uniforms[i]), 1.0, int(top_k[i]), float(top_p[i])) for i in range(16)]
     assert together.tolist() == alone
+
+
+def test_a_promise_that_nothing_is_restricted_changes_nothing() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(500, 9, generator=generator)
+    uniforms = torch.rand(500, dtype=torch.float64, generator=generator)
+    ones = torch.ones(500, dtype=torch.float64)
+    everything = (logits, uniforms, ones, torch.full((500,), 9), ones)
+    assert torch.equal(draw(*everything, restricted=False), draw(*everything))
