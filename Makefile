@@ -7,16 +7,17 @@ BIN    := $(VENV)/bin
 PORT   ?= 8000
 DATA   ?= $(shell dirname $$(dpkg -L dataset-fashion-mnist 2>/dev/null | grep train-images) 2>/dev/null)
 
-.PHONY: help serve test lint bench train clean
+.PHONY: help serve test test-gpu lint bench train clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make serve   install, and start the service on port $(PORT) with the bundled models"
-	@echo "make test    install what the tests need, and run them all"
-	@echo "make lint    linter, formatter and type checker"
-	@echo "make bench   measure the engine on this machine"
-	@echo "make train   train the bundled Fashion-MNIST model again"
-	@echo "make clean   remove the virtual environment and caches"
+	@echo "make serve     install, and start the service on port $(PORT) with the bundled models"
+	@echo "make test      install what the tests need, and run them all"
+	@echo "make test-gpu  run the tests that need a CUDA device"
+	@echo "make lint      linter, formatter and type checker"
+	@echo "make bench     measure the engine on this machine"
+	@echo "make train     train the bundled Fashion-MNIST model again"
+	@echo "make clean     remove the virtual environment and caches"
 
 serve: $(VENV)/.serve
 	$(BIN)/anytime serve --port $(PORT)
@@ -24,6 +25,9 @@ serve: $(VENV)/.serve
 test: $(VENV)/.dev $(VENV)/.system
 	$(BIN)/coverage erase
 	$(BIN)/pytest --cov --cov-report=term
+
+test-gpu: $(VENV)/.dev
+	$(BIN)/pytest -m gpu tests/gpu
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,0 +1,67 @@
+"""What the README tells a newcomer to type works as written, against the bundled model."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from server_process import ROOT, ServerProcess, running_server
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with running_server(ROOT / "models" / "pretrained", tmp_path_factory.mktemp("server")) as each:
+        yield each
+
+
+def run(server: ServerProcess, folder: Path, program: list[str], text: str) -> str:
+    """Run a snippet of the README in a folder of its own, with the server's address in the place of the usual one."""
+    text = text.replace("localhost:8000", server.url.removeprefix("http://"))
+    result = subprocess.run([*program, text], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def commands(start: str) -> list[str]:
+    """Indented shell commands of the README that begin so, with their continuation lines."""
+    blocks = re.findall(r"^    (\S.*(?:\n        .*)*)", README, re.MULTILINE)
+    return [block for block in blocks if block.startswith(start)]
+
+
+def test_curl_gets_a_picture(server: ServerProcess, tmp_path: Path) -> None:
+    (command,) = commands("curl")
+    run(server, tmp_path, ["bash", "-ec"], command)
+    with Image.open(tmp_path / "sneaker.png") as picture:
+        assert picture.size == (224, 224)
+
+
+def test_the_strip_is_made(server: ServerProcess, tmp_path: Path) -> None:
+    (command,) = commands(".venv/bin/anytime generate")
+    command = command.replace(".venv/bin/anytime", f"{sys.executable} -m anytime") + f" --url {server.url}"
+    # A busy machine may not manage 10 ms; then the command says which deadline would do.
+    command = command.replace("--deadline-ms 10 ", "--deadline-ms 100 ")
+    table = run(server, tmp_path, ["bash", "-ec"], command)
+    assert table.count("/16") == 5
+    with Image.open(tmp_path / "strip.png") as picture:
+        assert picture.width > 5 * 224
+
+
+def test_a_websocket_client_watches_an_answer_sharpen(server: ServerProcess, tmp_path: Path) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    printed = run(server, tmp_path, [sys.executable, "-c"], program)
+    assert re.search(r"^done: \d+ codes, (complete|deadline)$", printed, re.MULTILINE)
+    with Image.open(tmp_path / "bag.png") as picture:
+        assert picture.size == (224, 224)
+
+
+def test_links_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}, which does not exist"
