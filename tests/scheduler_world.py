@@ -68,7 +68,7 @@ class World:
     present: list[Job] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
     previews: list[tuple[float, Job]] = field(default_factory=list)
-    watch: Callable[[World, Plan], None] = lambda world, plan: None
+    watch: Callable[[World, Plan], None] = lambda *_: None
 
     def run(self, limit: int = 100_000) -> list[Ended]:
         """Go on until everybody has ended."""
