@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from models.config import PriorConfig
-
-
-class KVCache:
-    """Keys and values of every slot, allocated once.
-
-    Attributes:
-        memory: (layers, slots, K, 2, heads, head dim): what one position adds lies in one piece.
-    """
-
-    def __init__(self, config: PriorConfig, codes: int, slots: int, device: torch.device) -> None:
-        head_dim = config.width // config.heads
-        self.memory = torch.zeros((config.layers, slots, codes, 2, config.heads, head_dim), device=device)
-
-    def write(self, layer: int, slots: Tensor, positions: Tensor, keys_values: Tensor) -> None:
-        """Store one position per row: slots (B,), positions (B,), keys_values (B, 2, heads, head dim)."""
-        self.memory[layer].index_put_((slots, positions), keys_values)
-
-    def read(self, layer: int, slots: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of each row's slot, (B, heads, K, head dim); what lies past its position is stale."""
-        keys, values = self.memory[layer].index_select(0, slots).permute(2, 0, 3, 1, 4)
-        return keys, values
 
 
 class Block(nn.Module):
@@ -52,26 +29,11 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Teacher-forced: (B, K, width) -> (B, K, width), each position seeing itself and what is before it."""
-        q, k, v = self._qkv(x).permute(2, 0, 3, 1, 4)  # each (B, heads, K, head dim)
+        qkv: Tensor = self.qkv(self.attention_norm(x))
+        q, k, v = qkv.reshape(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # each (B, heads, K, head dim)
         dropout = self.dropout.p if self.training else 0.0
         attended = scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
-        return self._finish(x, attended.transpose(1, 2).flatten(2))
-
-    def step(self, x: Tensor, layer: int, slots: Tensor, positions: Tensor, visible: Tensor, cache: KVCache) -> Tensor:
-        """One position per row: (B, width) -> (B, width). `visible` is (B, 1, 1, K) bool."""
-        qkv = self._qkv(x)  # (B, 3, heads, head dim)
-        cache.write(layer, slots, positions, qkv[:, 1:])
-        keys, values = cache.read(layer, slots)
-        attended = scaled_dot_product_attention(qkv[:, 0, :, None], keys, values, attn_mask=visible)
-        return self._finish(x, attended.flatten(1))
-
-    def _qkv(self, x: Tensor) -> Tensor:
-        """(..., width) -> (..., 3, heads, head dim)."""
-        qkv: Tensor = self.qkv(self.attention_norm(x))
-        return qkv.reshape(*x.shape[:-1], 3, self.heads, -1)
-
-    def _finish(self, x: Tensor, attended: Tensor) -> Tensor:
-        x = x + self.dropout(self.project(attended))
+        x = x + self.dropout(self.project(attended.transpose(1, 2).flatten(2)))
         hidden: Tensor = self.dropout(torch.relu(self.expand(self.feed_forward_norm(x))))
         out: Tensor = x + self.dropout(self.contract(hidden))
         return out
@@ -117,25 +79,5 @@ class TransformerPrior(nn.Module):
         x = self.dropout(self.embedding(tokens) + self.position)
         for block in self.blocks:
             x = block(x)
-        logits: Tensor = self.head(self.norm(x))
-        return logits
-
-    def step(self, tokens: Tensor, positions: Tensor, slots: Tensor, cache: KVCache) -> Tensor:
-        """Logits for one more position of each row, equal to `forward`'s at that position.
-
-        Args:
-            tokens: (B,) int64, a start token where the position is 0, else the code drawn last.
-            positions: (B,) int64, 0..K-1.
-            slots: (B,) int64, the cache row of each; a slot named twice keeps either row's keys and values.
-            cache: holds positions before this one, and receives this one.
-
-        Returns:
-            (B, C).
-        """
-        x = self.embedding(tokens) + self.position[positions]
-        # Attention always runs over all K places: cut at the longest row, a row's rounding would depend on the others.
-        visible = (torch.arange(self.codes, device=positions.device) <= positions[:, None])[:, None, None]
-        for layer, block in enumerate(self.blocks):
-            x = cast("Block", block).step(x, layer, slots, positions, visible, cache)
         logits: Tensor = self.head(self.norm(x))
         return logits

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from models.prior import KVCache, TransformerPrior
+from models.prior import TransformerPrior
+from models.runtime.cached_prior import CachedPrior
 
 _STRICT_MODES = {"AVX512": "AVX512,STRICT", "AVX2": "AVX2,STRICT"}
 
@@ -39,19 +40,18 @@ def invariant_buckets(prior: TransformerPrior, slots: int, buckets: Sequence[int
     Returns:
         The buckets to use, ascending; at least the last one.
     """
-    device = prior.position.device
+    cached, device = CachedPrior(prior, slots), prior.position.device
     generator = torch.Generator().manual_seed(0)
     rows = torch.arange(slots, device=device)
     positions = (rows % prior.codes).to(device)
     tokens = torch.randint(prior.codebook, (slots,), generator=generator).to(device)
-    cache = KVCache(prior.config, prior.codes, slots, device)
-    cache.memory.copy_(torch.randn(cache.memory.shape, generator=generator))
-    reference = prior.step(tokens, positions, rows, cache)
+    cached.memory.copy_(torch.randn(cached.memory.shape, generator=generator))
+    reference = cached.step(tokens, positions, rows)
 
     def agrees(bucket: int) -> bool:
         chunks = [_filled(rows[start : start + bucket], bucket) for start in range(0, slots, bucket)]
         return all(
-            torch.equal(prior.step(tokens[chunk], positions[chunk], chunk, cache), reference[chunk]) for chunk in chunks
+            torch.equal(cached.step(tokens[chunk], positions[chunk], chunk), reference[chunk]) for chunk in chunks
         )
 
     return (*(bucket for bucket in buckets[:-1] if agrees(bucket)), slots)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from models.autoencoder import OrderedVQVAE
-from models.prior import KVCache, TransformerPrior
+from models.prior import TransformerPrior
+from models.runtime.cached_prior import CachedPrior
 from models.runtime.determinism import invariant_buckets
 from models.runtime.protocol import Decoded, SampleRequest
 from models.runtime.randomness import code_uniforms
@@ -47,7 +48,7 @@ class OrderedModel:
         self._device = prior.position.device
         self._table = SlotTable(slots, prior.codes)
         rows = slots + 1
-        self._cache = KVCache(prior.config, prior.codes, rows, self._device)
+        self._cached = CachedPrior(prior, rows)
         self._tokens = torch.full((rows,), prior.start_token(None), device=self._device)
         self._positions = torch.zeros(rows, dtype=torch.int64, device=self._device)
         self._codes = torch.zeros((rows, prior.codes), dtype=torch.int64, device=self._device)
@@ -79,7 +80,7 @@ class OrderedModel:
         self._table.check_can_step(slots)
         rows = self._rows(slots)
         positions = self._positions[rows]
-        logits = self._prior.step(self._tokens[rows], positions, rows, self._cache)
+        logits = self._cached.step(self._tokens[rows], positions, rows)
         drawn = draw(
             logits,
             self._uniforms[rows, positions],

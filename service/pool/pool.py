@@ -145,7 +145,7 @@ class Pool:
         self._admission.admit(generation.model, generation.n, 1000 * (deadline - now), self._prospect(generation, now))
         ticket = Ticket(secrets.token_hex(8), generation, deadline, now, self)
         self._tickets[ticket.id] = ticket
-        self._place(ticket)
+        self._place(ticket, now)
         return ticket
 
     def delivered(self, ticket: Ticket) -> None:
@@ -176,8 +176,9 @@ class Pool:
         if self._admission.draining:
             worker.send(messages.Drain())
         parked = [ticket for ticket in self._tickets.values() if ticket.id not in self._holders]
+        now = self.clock.now()
         for ticket in sorted(parked, key=lambda ticket: ticket.deadline):
-            self._place(ticket)
+            self._place(ticket, now)
 
     def worker_down(self, worker: Supervisor) -> None:
         """A worker is gone: what it had goes to another, is parked, or ends."""
@@ -192,7 +193,7 @@ class Pool:
             elif ticket.losses >= _TRIES:
                 self._end(ticket, WorkerLost(f"{_TRIES} workers died with this request; it is not tried again."))
             else:
-                self._place(ticket)
+                self._place(ticket, self.clock.now())
 
     def worker_failed(self, worker: Supervisor, error: WorkerStartError) -> None:
         """A worker cannot start. At first that is the end; later it is tried again."""
@@ -244,9 +245,11 @@ class Pool:
         known = [worker for worker in self._known_workers() if model in worker.minimums]
         return min((minimum_s(generation, each.minimums[model], each.slots[model]) for each in known), default=0.0)
 
-    def _place(self, ticket: Ticket) -> None:
-        """Give a request to the ready worker with the least to do; if there is none, park it while there is hope."""
-        now = self.clock.now()
+    def _place(self, ticket: Ticket, now: float) -> None:
+        """Give a request to the ready worker with the least to do; if there is none, park it while there is hope.
+
+        A request that was just admitted is judged as of then, so that the two judgements cannot differ.
+        """
         remaining = ticket.deadline - now - self._reserve.seconds(now)
         spare = remaining - self._minimum_s(ticket.generation)
         ready = [worker for worker in self._workers if worker.ready]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from factories import tiny_networks
 
+from models.runtime.cached_prior import CachedPrior
 from models.runtime.determinism import configure, invariant_buckets
 from models.runtime.ordered import OrderedModel, power_of_two_buckets
 from models.runtime.protocol import SampleRequest
@@ -111,12 +112,12 @@ def test_buckets_that_round_differently_are_dropped(monkeypatch: pytest.MonkeyPa
     prior = tiny_networks().prior
     configure()
     assert invariant_buckets(prior, 8, (1, 2, 4, 8)) == (1, 2, 4, 8)
-    exact = prior.step
+    exact = CachedPrior.step
 
-    def sloppy(tokens: torch.Tensor, *rest: object) -> torch.Tensor:
-        return exact(tokens, *rest) * (1 + 1e-7 * (len(tokens) == 2))
+    def sloppy(cached: CachedPrior, tokens: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        return exact(cached, tokens, *rest) * (1 + 1e-7 * (len(tokens) == 2))
 
-    monkeypatch.setattr(prior, "step", sloppy)
+    monkeypatch.setattr(CachedPrior, "step", sloppy)
     assert invariant_buckets(prior, 8, (1, 2, 4, 8)) == (1, 4, 8)
 
 

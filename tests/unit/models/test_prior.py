@@ -5,7 +5,8 @@ from factories import tiny_networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.prior import KVCache, TransformerPrior
+from models.prior import TransformerPrior
+from models.runtime.cached_prior import CachedPrior
 
 PRIOR: TransformerPrior = tiny_networks().prior
 CODES = PRIOR.codes
@@ -32,8 +33,9 @@ def test_the_cached_step_equals_the_full_pass_at_any_mix_of_positions(data: st.D
     )
     labels = torch.tensor(data.draw(st.lists(st.integers(0, PRIOR.null_label), min_size=3, max_size=3)))
     full = PRIOR(codes, labels)
-    cache = KVCache(PRIOR.config, CODES, rows, torch.device("cpu"))
-    cache.memory.normal_()  # what an earlier request left behind
+    cached = CachedPrior(PRIOR, rows)
+    with torch.inference_mode():
+        cached.memory.normal_()  # what an earlier request left behind
     positions = [0] * rows
     while any(position < CODES for position in positions):
         open_rows = [row for row in range(rows) if positions[row] < CODES]
@@ -45,7 +47,8 @@ def test_the_cached_step_equals_the_full_pass_at_any_mix_of_positions(data: st.D
             ]
         )
         at = torch.tensor([positions[row] for row in chosen])
-        logits = PRIOR.step(tokens, at, torch.tensor(chosen), cache)
+        with torch.inference_mode():
+            logits = cached.step(tokens, at, torch.tensor(chosen))
         assert torch.allclose(logits, full[chosen, at], atol=1e-5, rtol=0)
         for row in chosen:
             positions[row] += 1
