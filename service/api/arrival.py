@@ -70,7 +70,8 @@ class ArrivalMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
-        if scope["type"] not in ("http", "websocket"):
+        # Only the rehearsal brings an exchange of its own, and is not to be counted.
+        if scope["type"] not in ("http", "websocket") or "exchange" in scope.get("state", {}):
             await self.app(scope, receive, send)
             return
         exchange = Exchange(self.server.clock.now(), _request_id(scope))

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 
 from models.errors import SettingsError
 from service.api.app import create_app
+from service.api.rehearsal import rehearse
 from service.api.server import Server, server_of_app
 from service.settings import Settings
 
@@ -59,6 +60,7 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Callable
     try:
         # Run here and not by uvicorn, so that what prevents the start is raised as it is.
         async with app.router.lifespan_context(app):
+            await rehearse(app)
             await front.serve(sockets=[listener])
     except asyncio.CancelledError:
         _logger.info("stopped before it was ready")

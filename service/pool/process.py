@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable
 
 import msgspec
-import zmq
 import zmq.asyncio
 
 from models.errors import AnytimeError
@@ -91,8 +90,8 @@ class WorkerProcess:
 
     def send(self, message: ToWorker) -> None:
         """Hand a message to the transport. To a process that has exited it goes nowhere, which `serve` will tell."""
-        # Without a high-water mark the message is queued at once; the future is already done.
-        self._socket.send(self._encoder.encode(message), zmq.NOBLOCK)
+        # Without a high-water mark it is taken at once; if the process is gone it stays until the socket is closed.
+        self._socket.send(self._encoder.encode(message))
 
     def kill(self) -> None:
         """End the process at once."""

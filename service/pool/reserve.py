@@ -8,7 +8,7 @@ SEED_S = 0.0015
 _WINDOW = 256
 _MEMORY_S = 30.0
 _HIGH = 0.98
-_ENOUGH = 16
+_ASSUMED = 48  # what is assumed weighs as much as so many observations
 
 
 class SendReserve:
@@ -16,7 +16,7 @@ class SendReserve:
     the last byte is handed to the transport.
 
     Old observations expire, so that a reserve which has grown too large for what is asked does not stay so. While
-    little is known, it is at least the seed.
+    little is known, the seed stands for what is not: a single slow request then does not yet make the reserve.
     """
 
     def __init__(self) -> None:
@@ -39,6 +39,6 @@ class SendReserve:
         while self._recent and self._recent[0][0] <= now - _MEMORY_S:
             self._recent.popleft()
         self._stale_at = self._recent[0][0] + _MEMORY_S if self._recent else float("inf")
-        ordered = sorted(seconds for _, seconds in self._recent)
-        high = ordered[int(_HIGH * (len(ordered) - 1))] if ordered else 0.0
-        self._seconds = high if len(ordered) >= _ENOUGH else max(high, SEED_S)
+        assumed = [SEED_S] * max(_ASSUMED - len(self._recent), 1)
+        ordered = sorted([*assumed, *(seconds for _, seconds in self._recent)])
+        self._seconds = ordered[int(_HIGH * (len(ordered) - 1))]
