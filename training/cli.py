@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from training.devices import Device, prepare_torch
+from training.extras import require_extras
 from training.recipe import Recipe, bundled_recipes, load_recipe
 from training.state import check_folder
 
@@ -29,7 +30,10 @@ def train(
     out: Annotated[Path, typer.Option(help="The run's folder; the bundle ends up in its subfolder `bundle`.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that this folder holds.")] = False,
     device: Annotated[Device, typer.Option(help="Where to train; auto takes CUDA if it is there.")] = Device.AUTO,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default one per core.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="CPU threads, by default one per core; 1 is faster where others use them."),
+    ] = None,
     checkpoint_seconds: Annotated[
         float, typer.Option(min=0, help="The most seconds of training that an interruption can cost.")
     ] = 30.0,
@@ -46,6 +50,7 @@ def train(
 
         anytime train my-recipe.toml --data ~/data/mnist --out runs/mine --device cuda
     """
+    require_extras()
     parsed = load_recipe(recipe)
     check_folder(out, resume)
     try:
@@ -56,6 +61,8 @@ def train(
 
 
 def _run(recipe: Recipe, data: str, out: Path, device: Device, threads: int | None, checkpoint_seconds: float) -> None:
+    torch_device = prepare_torch(device, threads)
+
     from rich.console import Console
 
     from training import pipeline
@@ -64,7 +71,6 @@ def _run(recipe: Recipe, data: str, out: Path, device: Device, threads: int | No
     from training.data.sources import open_source
     from training.progress import RunProgress
 
-    torch_device = prepare_torch(device, threads)
     dataset = prepare(open_source(data), recipe)
     context = RunContext(recipe, dataset, out, torch_device, RunProgress(out / "logs", Console()), checkpoint_seconds)
     pipeline.run(context)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +17,41 @@ class CheckpointError(AnytimeError):
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file so that whoever reads it, even after a crash in between, finds the old or the new content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replace a file so that whoever reads it, even after a crash in between, finds the old or the new content.
+
+    Raises:
+        CheckpointError: if it cannot be written; the old content is then still there.
+    """
     temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise CheckpointError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a rename in a folder survive a power cut."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove what a process that was killed while writing into a run's folder has left half-written."""
+    for part in directory.rglob(".*.part"):
+        part.unlink()
+    for scratch in directory.glob(".bundle.*"):
+        shutil.rmtree(scratch)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -5,21 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from training.context import RunContext
-from training.stages import autoencoder, codes, prior
+from training.files import remove_leftovers
+from training.stages import autoencoder, codes, evaluate, export, prior
 from training.state import STAGES, RunState, StageName, open_state
-
-
-def _evaluate(context: RunContext) -> None:
-    from training.stages import evaluate
-
-    evaluate.run(context)
-
-
-def _export(context: RunContext) -> None:
-    from training.stages import export
-
-    export.run(context)
-
 
 STAGE_FUNCTIONS: dict[StageName, Callable[[RunContext], None]] = {
     # 1. Learn to reconstruct from all K codes, Eq. (5).
@@ -31,9 +19,9 @@ STAGE_FUNCTIONS: dict[StageName, Callable[[RunContext], None]] = {
     # 4. Learn the distribution of the codes, one after another.
     "prior": prior.run,
     # 5. Measure reconstructions and samples by code count.
-    "evaluate": _evaluate,
+    "evaluate": evaluate.run,
     # 6. Write the bundle that the service loads.
-    "export": _export,
+    "export": export.run,
 }
 
 
@@ -46,6 +34,7 @@ def run(context: RunContext) -> None:
     Raises:
         AnytimeError: if the folder belongs to another run, a stage's input is unreadable, or training diverges.
     """
+    remove_leftovers(context.directory)
     state = open_state(context.directory, context.recipe, context.dataset.fingerprint)
     for stage in STAGES:
         if stage in state.completed:

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from models.config import AutoencoderConfig, Frozen, Media, PositiveInt, PriorConfig, SamplingDefaults
@@ -14,7 +14,8 @@ from models.errors import RecipeError
 
 BUNDLED = Path(__file__).resolve().parent / "recipes"
 
-PositiveFloat = Annotated[float, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -45,14 +46,14 @@ class Optimisation(Frozen):
     learning_rate: PositiveFloat = 1e-3
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: Share = 0.0
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: NonNegativeFloat = 0.0
     gradient_clip: PositiveFloat | None = None
 
 
 class AutoencoderStage(Optimisation):
     """A stage that trains the autoencoder, Eq. (5) or (6); `commitment` is their beta, 0.1 to 2.0 in the paper."""
 
-    commitment: Annotated[float, Field(ge=0)] = 0.25
+    commitment: NonNegativeFloat = 0.25
 
 
 class PriorStage(Optimisation):
@@ -104,11 +105,19 @@ class Recipe(Frozen):
     stages: Stages
     evaluate: EvaluateRecipe = EvaluateRecipe()
 
+    @field_validator("labels")
+    @classmethod
+    def _labels_are_distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(labels)) != len(labels):
+            raise ValueError("labels must be distinct")
+        return labels
+
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
-        self.autoencoder.code_shape(self.media)
-        if len(set(self.labels)) != len(self.labels):
-            raise ValueError("labels must be distinct")
+        try:
+            self.autoencoder.code_shape(self.media)
+        except ValueError as error:
+            raise ValueError(f"autoencoder.strides: {error}") from error
         return self
 
 

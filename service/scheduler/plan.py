@@ -16,14 +16,14 @@ and finished in deadline order, would anyone be late? The timetable counts with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from service.outcomes import StopReason
 from service.scheduler.costs import Costs
 from service.scheduler.jobs import Ending, Entry, Job, Plan
-from service.scheduler.timetable import first_batch, first_late, owed
+from service.scheduler.timetable import all_on_time, first_batch, floors_within_reach, late_jobs
 
 _urgency = attrgetter("urgency")
 
@@ -62,7 +62,7 @@ class _View:
         entries: those who enter.
         bound: those in or entering a slot who can still be on time: an action must not make them late.
         queue: those who can still be on time, but find no slot even once `over` have left theirs.
-        floors: whether floors can be kept at all; if not, on time goes before floors.
+        floors: how many codes each is to be brought to; 1 for those that are not named.
     """
 
     now: float
@@ -72,12 +72,12 @@ class _View:
     entries: tuple[Entry, ...]
     bound: list[Job]
     queue: list[Job]
-    floors: bool
+    floors: Mapping[Job, int]
     costs: Costs
 
     def bears(self, seconds: float, jobs: Sequence[Job], stepped: Collection[Job] = ()) -> bool:
         """Whether an action of so many seconds, at the end of which `stepped` have one code more, makes no job late."""
-        return first_late(self.base + seconds, jobs, self.costs, stepped, floors=self.floors) is None
+        return all_on_time(self.base + seconds, jobs, self.costs, self.floors, stepped)
 
 
 def _look(now: float, jobs: Sequence[Job], costs: Costs, quality: Sequence[float], slots: int, others: float) -> _View:
@@ -98,10 +98,12 @@ def _look(now: float, jobs: Sequence[Job], costs: Costs, quality: Sequence[float
     queue = [job for job in waiting[len(entries) + len(over) :] if job not in hopeless]
 
     base = now + others
+    floors = floors_within_reach(base, [*bound, *queue], costs)
     if queue:
-        over |= dict.fromkeys(_shed(base, going, bound, queue, costs, quality), StopReason.SHED)
+        over |= dict.fromkeys(_shed(base, going, bound, queue, costs, floors, quality), StopReason.SHED)
         going = [job for job in going if job not in over]
-    floors = first_late(base, bound, costs) is None
+    if not all_on_time(base, bound, costs, floors):
+        floors = {}  # they cannot all be kept, and on time goes before floors
     return _View(now, base, over, going, entries, bound, queue, floors, costs)
 
 
@@ -126,6 +128,7 @@ def _shed(
     bound: Sequence[Job],
     queue: Sequence[Job],
     costs: Costs,
+    floors: Mapping[Job, int],
     quality: Sequence[float],
 ) -> Sequence[Job]:
     """Running jobs to finish early, so that jobs without a slot still reach their floors.
@@ -136,11 +139,10 @@ def _shed(
     victims.sort(key=lambda job: (quality[job.position + 1] - quality[job.position], job.urgency))
     room = costs.finish(job.encoding for job in victims[: len(queue)])
     everyone = sorted([*bound, *queue], key=_urgency)
-    late = first_late(base + costs.step(len(going)) + room, everyone, costs)
+    late = next(late_jobs(base + costs.step(len(going)) + room, everyone, costs, floors), None)
     if late is None:
         return []
-    places = len(set(queue).intersection(everyone[: late + 1]))
-    return victims[:places]
+    return victims[: len(set(queue).intersection(_up_to_last(everyone, [late])))]
 
 
 def _results(view: _View) -> Plan | None:
@@ -173,23 +175,44 @@ def _preview_is_due(job: Job, now: float) -> bool:
 
 def _progress(view: _View) -> Plan:
     """Step all if everyone can bear it; else let those who are short of time catch up, or end."""
-    costs, bound = view.costs, view.bound
-    going = set(view.going)
-    late = first_late(view.base + costs.step(len(going)), bound, costs, going, floors=view.floors)
-    if late is None and going:
+    step = view.base + view.costs.step(len(view.going))
+    late = set(late_jobs(step, view.bound, view.costs, view.floors, set(view.going)))
+    if view.going and not late:
         return Plan(enter=view.entries, step=tuple(view.going))
-    hurried = bound if late is None else bound[: late + 1]
-    lacking = [job for job in hurried if job in going and owed(job, view.base, costs, floors=view.floors)]
-    catching_up = _largest(lacking, lambda part: view.bears(costs.step(len(part)), bound, set(part)))
-    due = [job for job in hurried if job.position and job not in lacking]
+    hurried = _up_to_last(view.bound, late)
+    lacking = [job for job in hurried if job.position < view.floors.get(job, 1)]
+    catching_up = _largest(lacking, lambda part: view.bears(view.costs.step(len(part)), view.bound, set(part)))
     if catching_up:
         return Plan(enter=view.entries, step=tuple(catching_up))
+    due = _due(view)
     if due:
-        batch = first_batch(view.now, due, costs)
+        batch = first_batch(view.now, due, view.costs)
         return Plan(decode=tuple(Ending(job, view.over.get(job, StopReason.DEADLINE)) for job in batch))
-    if view.floors:  # not all floors can be kept after all
-        return _progress(replace(view, floors=False))
+    if view.floors:  # not all can be kept after all
+        return _progress(replace(view, floors={}))
     return Plan(enter=view.entries, step=tuple(lacking or view.going))
+
+
+def _due(view: _View) -> Sequence[Job]:
+    """Those who owe nothing, and could not bear another step of those who go on after the due have been sent."""
+    if not view.going:
+        return view.bound
+    owing = {job for job in view.bound if job.position < view.floors.get(job, 1)}
+    due: list[Job] = []
+    while True:
+        rest = [job for job in view.bound if job not in due]
+        stepped = set(view.going).difference(due)
+        start = view.base + _finish(due, view.costs) + view.costs.step(len(stepped))
+        late = set(late_jobs(start, rest, view.costs, view.floors, stepped)) - owing
+        if not late:
+            return due
+        due = sorted([*due, *late], key=_urgency)
+
+
+def _up_to_last(jobs: Sequence[Job], named: Collection[Job]) -> Sequence[Job]:
+    """The leading jobs up to the last of those named; all if none is."""
+    last = max((index for index, job in enumerate(jobs) if job in named), default=len(jobs) - 1)
+    return jobs[: last + 1]
 
 
 def _finish(jobs: Sequence[Job], costs: Costs) -> float:

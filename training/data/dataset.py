@@ -78,6 +78,9 @@ def prepare(source: DataSource, recipe: Recipe) -> Dataset:
     rest = order[held_out:]
     if recipe.data.limit is not None:
         rest = rest[: recipe.data.limit]
+    codes, entries = recipe.autoencoder.codes, recipe.autoencoder.codebook
+    if len(rest) * codes < entries:
+        raise DataError(f"{len(rest)} training images of {codes} codes are too few for a codebook of {entries} entries")
     return Dataset(train.take(rest), train.take(order[:held_out]), test, fingerprint(train, test))
 
 

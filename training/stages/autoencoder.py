@@ -17,7 +17,7 @@ from training.progress import StageProgress, tile
 from training.seeds import generator, shuffled
 
 VALIDATION_BATCH = 500
-CODEBOOK_IMAGES = 2048  # images whose encodings seed the codebook, if there are as many
+CODEBOOK_IMAGES = 2048  # images whose encodings seed the codebook, if there are as many and no more are needed
 SHOWN = 16  # images in a reconstruction grid
 
 
@@ -30,7 +30,7 @@ class AutoencoderTask:
     """Trains the autoencoder: every length K in stage `autoencoder`, uniform on 1..K in stage `ordered`.
 
     The best epoch is the one that reconstructs held-out images best, not the one with the lowest sum of Eq. (6): as the
-    code vectors grow apart the two quantisation terms rise, and the sum with them, long while reconstructions still improve.
+    code vectors grow apart the two quantisation terms rise, and the sum with them, while reconstructions still improve.
     """
 
     criterion = "reconstruction"
@@ -51,7 +51,8 @@ class AutoencoderTask:
             return
         # Built again, because the weights must follow from the seed and not from what was drawn before.
         self.network.load_state_dict(context.new_autoencoder().state_dict())
-        rows = shuffled(self.examples, context.recipe.seed, "codebook images")[:CODEBOOK_IMAGES]
+        images = max(CODEBOOK_IMAGES, -(-context.recipe.autoencoder.codebook // self.codes))
+        rows = shuffled(self.examples, context.recipe.seed, "codebook images")[:images]
         x = context.dataset.train.batch(rows, context.device)
         self.network.initialise_codebook(x, generator(context.recipe.seed, "codebook"))
 

@@ -1,0 +1,44 @@
+"""A recipe for the toy data: three trained stages of a few steps each."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import torch
+from factories import tiny_manifest
+from rich.console import Console
+
+from training.context import RunContext
+from training.data.dataset import prepare
+from training.data.sources import open_source
+from training.progress import RunProgress
+from training.recipe import Recipe
+
+STAGE = {"epochs": 3, "batch": 32, "learning_rate": 3e-3, "schedule": "cosine", "warmup": 0.2}
+
+
+def toy_recipe() -> Recipe:
+    """6 codes out of 8 on 8x8 pictures; dropout, weight decay and clipping all in use."""
+    manifest = tiny_manifest("toy")
+    return Recipe.model_validate(
+        {
+            **manifest.model_dump(include={"name", "description", "media", "labels", "autoencoder", "prior"}),
+            "seed": 3,
+            "data": {"validation": 60},
+            "stages": {
+                "autoencoder": STAGE,
+                "ordered": STAGE,
+                "prior": {**STAGE, "weight_decay": 0.01, "gradient_clip": 1.0, "label_dropout": 0.2},
+            },
+            "evaluate": {"images": 80, "samples_per_class": 20, "classifier_epochs": 2},
+        }
+    )
+
+
+def toy_run(data: Path, directory: Path, checkpoint_seconds: float = 0.0) -> RunContext:
+    """A run of the toy recipe that checkpoints after every step unless told otherwise."""
+    recipe = toy_recipe()
+    progress = RunProgress(directory / "logs", Console(file=io.StringIO()))
+    dataset = prepare(open_source(str(data)), recipe)
+    return RunContext(recipe, dataset, directory, torch.device("cpu"), progress, checkpoint_seconds)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from service.scheduler import Costs
+from service.scheduler.costs import HIGH, WINDOW, BatchCosts, EncodeCosts, Window, by_pixels
+
+
+def test_window_knows_median_and_high_quantile_of_the_last_observations() -> None:
+    window = Window(size=100, high=0.98)
+    for value in range(1000):
+        window.observe(float(value % 250))
+    assert len(window) == 100
+    assert window.median == 200.0
+    assert window.high == 247.0
+
+
+def test_window_forgets_one_slow_observation_and_heeds_several() -> None:
+    window = Window()
+    for _ in range(WINDOW):
+        window.observe(1.0)
+    window.observe(50.0)
+    assert window.high == 1.0
+    for _ in range(round(WINDOW * (1 - HIGH)) + 1):
+        window.observe(10.0)
+    assert window.high >= 10.0
+    assert window.median == 1.0
+
+
+def test_a_slowdown_is_followed_and_forgotten() -> None:
+    costs = BatchCosts((1, 4))
+    for seconds in (1.0, 10.0, 1.0):
+        for _ in range(WINDOW):
+            costs.observe(1, seconds)
+        assert costs.high(1) == seconds
+
+
+def test_batches_are_padded_to_buckets_and_never_cost_less_than_smaller_ones() -> None:
+    costs = BatchCosts((1, 4, 8))
+    costs.observe(1, 3.0)
+    costs.observe(4, 2.0)
+    costs.observe(7, 5.0)
+    assert [costs.high(batch) for batch in (0, 1, 2, 4, 5, 8)] == [0.0, 3.0, 3.0, 3.0, 5.0, 5.0]
+    assert costs.high(8 + 8 + 2) == 5.0 + 5.0 + 3.0
+    assert costs.median(4) == 3.0
+
+
+def test_what_was_never_observed_costs_nothing() -> None:
+    costs = Costs((1, 2))
+    assert costs.step(2) == costs.decode(5) == costs.encode(("png", 3)) == 0.0
+
+
+def test_unseen_scales_are_estimated_by_their_pixels_until_they_are_measured() -> None:
+    costs = EncodeCosts()
+    costs.observe(("png", 1), 1.0)
+    costs.observe(("png", 8), 10.0)
+    assert costs.high(("png", 16)) == 40.0
+    assert costs.high(("png", 2)) == 4.0
+    assert costs.high(("webp", 1)) == 0.0
+    costs.observe(("png", 16), 15.0)
+    assert costs.high(("png", 16)) == 15.0
+    assert costs.median(("png", 32)) == 60.0
+
+
+def test_by_pixels_never_estimates_below_the_nearest_known_scale() -> None:
+    assert by_pixels({("png", 8): 10.0}, ("png", 4)) == 10.0
+
+
+def test_what_a_batch_of_results_reserves() -> None:
+    costs = Costs((1, 2, 4))
+    for bucket in (1, 2, 4):
+        costs.decodes.observe(bucket, float(bucket))
+    costs.encodes.observe(("png", 1), 0.25)
+    costs.encodes.observe(("jpeg", 1), 0.5)
+    assert costs.finish([("png", 1), ("png", 1), ("jpeg", 1)]) == pytest.approx(4 + 1.0)
+    assert costs.finish([]) == 0.0
+
+
+def test_further_samples_cost_what_the_steepest_bucket_says() -> None:
+    costs = Costs((1, 2, 4))
+    for bucket, seconds in ((1, 1.0), (2, 1.2), (4, 2.5)):
+        costs.steps.observe(bucket, seconds)
+        costs.decodes.observe(bucket, 0.0)
+    assert costs.further() == pytest.approx(0.5)
+    assert Costs((1,)).further() == 0.0

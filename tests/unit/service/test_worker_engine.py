@@ -1,0 +1,237 @@
+"""One model's requests in a worker, on a clock moved by hand and a model without arithmetic."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from fake_model import FakeModel, code_of
+
+from service import messages
+from service.scheduler import Costs
+from service.worker.engine import Engine
+
+QUALITY = [1 - 0.5**n for n in range(9)]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def spend(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class Bench:
+    """An engine, and everything that it sends."""
+
+    def __init__(self, slots: int = 4) -> None:
+        self.clock = Clock()
+        self.model = FakeModel(slots=slots, spend=self.clock.spend)
+        self.sent: list[messages.FromWorker] = []
+        self.unencodable: set[str] = set()
+        costs = Costs(self.model.buckets)
+        for bucket in self.model.buckets:
+            costs.steps.observe(bucket, 0.001)
+            costs.decodes.observe(bucket, 0.001)
+        costs.encodes.observe(("png", 1), 0.0005)
+        self.engine = Engine("fake", self.model, QUALITY, costs, self._encode, self.clock, self.sent.append)
+
+    def _encode(self, _media: object, file_format: str, _scale: int) -> bytes:
+        if file_format in self.unencodable:
+            raise ValueError("cannot")
+        self.clock.spend(0.0005)
+        return file_format.encode()
+
+    def submit(self, name: str, remaining_ms: float = 1000.0, **fields: object) -> None:
+        values: dict[str, object] = {"n": 1, "seed": 1, "min_codes": 1, "max_codes": 8, "preview_ms": None}
+        values |= {"format": "png"} | fields
+        self.engine.submit(
+            messages.Submit(
+                id=name,
+                model="fake",
+                remaining_ms=remaining_ms,
+                n=values["n"],
+                sampling=messages.Sampling(values["seed"], None, 1.0, 0, 1.0),
+                encoding=messages.ImageOptions(values["format"]),
+                min_codes=values["min_codes"],
+                max_codes=values["max_codes"],
+                preview_ms=values["preview_ms"],
+            ),
+            self.clock.now(),
+        )
+
+    def turns(self, count: int | None = None) -> None:
+        """So many turns; without a number, until there is nothing to do. Everything must be in order after each."""
+        while self.engine.busy and (count is None or count > 0):
+            self.engine.turn()
+            self.engine.check_integrity()
+            count = None if count is None else count - 1
+        if not self.engine.busy:
+            assert not self.model.taken, "slots are left over"
+
+    def endings(self) -> dict[str, messages.Result | messages.Failed]:
+        """What each request ended with; fails if one has two."""
+        found: dict[str, messages.Result | messages.Failed] = {}
+        for message in self.sent:
+            if isinstance(message, messages.Result | messages.Failed):
+                assert message.id not in found
+                found[message.id] = message
+        return found
+
+    def result(self, name: str) -> messages.Result:
+        ending = self.endings()[name]
+        assert isinstance(ending, messages.Result)
+        return ending
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_with_time_enough_it_is_complete(bench: Bench) -> None:
+    bench.submit("a", seed=3)
+    bench.turns()
+    (output,) = bench.result("a").outputs
+    assert output.codes == [code_of(3, 0, position) for position in range(8)]
+    assert output.stop_reason == "complete"
+    assert output.expected_quality == QUALITY[8]
+    assert output.data == b"png"
+
+
+def test_at_its_deadline_it_has_the_codes_that_fitted(bench: Bench) -> None:
+    began = bench.clock.now()
+    bench.submit("a", remaining_ms=5.6)
+    bench.turns()
+    (output,) = bench.result("a").outputs
+    assert output.stop_reason == "deadline"
+    assert len(output.codes) == 4  # and 1 ms of decoding, 0.5 ms of encoding
+    assert bench.clock.now() - began <= 0.0056
+
+
+def test_timing_adds_up(bench: Bench) -> None:
+    bench.submit("a", n=3)
+    bench.clock.spend(0.002)
+    bench.turns()
+    timing = bench.result("a").timing
+    assert timing.queue_ms == pytest.approx(2.0)
+    assert timing.sample_ms == pytest.approx(8.0)
+    assert timing.decode_ms == pytest.approx(1.0)
+    assert timing.encode_ms == pytest.approx(1.5)
+    assert timing.total_ms == pytest.approx(12.5)
+
+
+def test_samples_of_a_request_end_as_one_result_in_order_though_they_do_not_fit_the_slots_together() -> None:
+    bench = Bench(slots=2)
+    bench.submit("a", n=5, seed=9)
+    bench.turns()
+    outputs = bench.result("a").outputs
+    assert [output.index for output in outputs] == list(range(5))
+    assert [output.codes[0] for output in outputs] == [code_of(9, index, 0) for index in range(5)]
+
+
+def test_previews_come_at_their_spacing_and_each_shows_more_than_the_last(bench: Bench) -> None:
+    bench.submit("a", preview_ms=3.0)
+    bench.turns()
+    previews = [message for message in bench.sent if isinstance(message, messages.Preview)]
+    lengths = [len(preview.output.codes) for preview in previews]
+    assert lengths[0] == 1
+    assert lengths == sorted(set(lengths))
+    assert len(previews) >= 2
+    elapsed = [preview.elapsed_ms for preview in previews]
+    assert all(later - earlier >= 3.0 for earlier, later in itertools.pairwise(elapsed))
+    assert all(preview.output.stop_reason == "" for preview in previews)
+    assert bench.result("a").outputs[0].stop_reason == "complete"
+
+
+def test_stop_answers_at_the_present_prefix(bench: Bench) -> None:
+    bench.submit("a", min_codes=6)
+    bench.turns(3)
+    bench.engine.stop("a")
+    bench.engine.stop("unknown")
+    bench.turns()
+    (output,) = bench.result("a").outputs
+    assert (output.stop_reason, len(output.codes)) == ("client_stop", 3)
+
+
+def test_cancel_frees_the_slots_and_says_nothing(bench: Bench) -> None:
+    bench.submit("a", n=3)
+    bench.submit("b", n=3)
+    bench.turns(2)
+    bench.engine.cancel("a")
+    bench.engine.cancel("unknown")
+    assert len(bench.model.taken) == 1
+    bench.turns()
+    assert set(bench.endings()) == {"b"}
+
+
+def test_drain_answers_everybody_with_at_least_one_code() -> None:
+    bench = Bench(slots=2)
+    for name in "abcde":
+        bench.submit(name)
+    bench.turns(2)
+    bench.engine.drain()
+    bench.turns()
+    assert len(bench.endings()) == 5
+    for name in "abcde":
+        (output,) = bench.result(name).outputs
+        assert output.stop_reason == "drain"
+        assert output.codes
+
+
+def test_a_full_table_sheds_whose_next_code_is_worth_least() -> None:
+    bench = Bench(slots=2)
+    bench.submit("far", remaining_ms=1000.0)
+    bench.turns(3)
+    bench.submit("near", remaining_ms=1000.0)
+    bench.turns(1)
+    bench.submit("late comer", remaining_ms=6.0)
+    bench.turns()
+    assert bench.result("far").outputs[0].stop_reason == "shed"
+    assert bench.result("near").outputs[0].stop_reason == "complete"
+    assert bench.result("late comer").outputs[0].codes
+
+
+@pytest.mark.parametrize("where", ["begin", "step", "decode"])
+def test_a_request_that_breaks_the_runtime_fails_alone(bench: Bench, where: str) -> None:
+    bench.model.poison[where] = {13}
+    bench.submit("good", seed=1, n=2)
+    bench.submit("bad", seed=13, n=2)
+    bench.turns()
+    ending = bench.endings()["bad"]
+    assert isinstance(ending, messages.Failed)
+    assert "13" not in ending.message  # what broke is for the log
+    assert [output.codes for output in bench.result("good").outputs] == [
+        [code_of(1, index, position) for position in range(8)] for index in range(2)
+    ]
+    assert bench.engine.suspect
+
+
+def test_a_sample_that_cannot_be_encoded_fails_its_request_alone(bench: Bench) -> None:
+    bench.unencodable = {"webp"}
+    bench.submit("bad", format="webp", n=2)
+    bench.submit("good")
+    bench.turns()
+    assert isinstance(bench.endings()["bad"], messages.Failed)
+    assert bench.result("good").outputs[0].codes
+
+
+def test_the_integrity_check_sees_a_slot_that_moved_by_itself(bench: Bench) -> None:
+    bench.submit("a")
+    bench.turns(2)
+    bench.model.step([0])
+    with pytest.raises(AssertionError, match="slot 0 is at 3, its job at 2"):
+        bench.engine.check_integrity()
+
+
+def test_what_operations_take_is_learnt(bench: Bench) -> None:
+    bench.model.step_s = 0.1
+    bench.submit("a", remaining_ms=60_000.0)
+    bench.turns()
+    assert bench.engine.costs.step(1) == pytest.approx(0.1)
+    assert [step.batch for step in bench.engine.steps] == [1] * 8
+    assert bench.engine.reserve_s == pytest.approx(0.0015)

@@ -1,0 +1,191 @@
+"""The worker's loop with a channel and models of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fake_model import FakeModel
+
+from service import messages
+from service.scheduler import Costs
+from service.worker.engine import Engine
+from service.worker.loop import Loop
+from service.worker.warmup import Recovery
+
+QUALITY = [n / 8 for n in range(9)]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def spend(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class Shutdown:
+    def __init__(self) -> None:
+        self.requested = False
+        self.orphaned = False
+        self.looks = 0
+
+    def look_for_parent(self) -> None:
+        self.looks += 1
+
+
+class Channel:
+    """Messages that arrive when their time has come; when none are left, the shutdown is requested."""
+
+    def __init__(self, clock: Clock, shutdown: Shutdown, script: list[tuple[float, messages.ToWorker]]) -> None:
+        self.sent: list[messages.FromWorker] = []
+        self.waits = 0
+        self._clock = clock
+        self._shutdown = shutdown
+        self._script = script
+
+    def drain(self) -> Iterator[messages.ToWorker]:
+        while self._script and self._script[0][0] <= self._clock.now():
+            yield self._script.pop(0)[1]
+
+    def send(self, message: messages.FromWorker) -> None:
+        self.sent.append(message)
+
+    def wait(self, seconds: float) -> bool:
+        self.waits += 1
+        if not self._script:
+            self._shutdown.requested = True
+        elif self._script[0][0] <= self._clock.now() + seconds:
+            self._clock.seconds = max(self._clock.now(), self._script[0][0])
+            return True
+        self._clock.spend(seconds)
+        return False
+
+
+class Bench:
+    def __init__(self, *script: tuple[float, messages.ToWorker], models: tuple[str, ...] = ("fake",)) -> None:
+        self.clock = Clock()
+        self.shutdown = Shutdown()
+        self.channel = Channel(self.clock, self.shutdown, list(script))
+        self.models = {name: FakeModel(spend=self.clock.spend) for name in models}
+        engines, recoveries = [], []
+        for name, model in self.models.items():
+            costs = Costs(model.buckets)
+            costs.steps.observe(1, 0.001)
+            costs.decodes.observe(1, 0.001)
+            engines.append(Engine(name, model, QUALITY, costs, lambda *_: b"x", self.clock, self.channel.send))
+            recoveries.append(Recovery(model, costs, lambda *_: b"x", self.clock))
+        self.engines = engines
+        self.loop = Loop(engines, recoveries, self.channel, self.clock, self.shutdown)
+
+    def results(self) -> dict[str, messages.Result]:
+        return {message.id: message for message in self.channel.sent if isinstance(message, messages.Result)}
+
+
+def submit(name: str, remaining_ms: float = 1000.0, model: str = "fake", n: int = 1) -> messages.Submit:
+    return messages.Submit(
+        name, model, remaining_ms, n, messages.Sampling(1, None, 1.0, 0, 1.0), messages.ImageOptions("png"), 1, 8
+    )
+
+
+def test_requests_are_answered_and_then_the_loop_ends() -> None:
+    bench = Bench((0.0, submit("a")), (0.5, submit("b")))
+    bench.loop.run()
+    assert set(bench.results()) == {"a", "b"}
+    assert bench.clock.now() >= 0.5
+
+
+def test_a_message_that_waited_during_a_step_loses_that_time() -> None:
+    """Its remaining time is counted from when the loop last looked, so that it is never answered late for it."""
+    bench = Bench((0.0, submit("a")), (0.0005, submit("b", remaining_ms=6.0)))
+    bench.loop.run()
+    assert bench.results()["b"].timing.total_ms <= 6.0
+    assert bench.results()["b"].outputs[0].stop_reason == "deadline"
+
+
+def test_an_unknown_model_fails() -> None:
+    bench = Bench((0.0, submit("a", model="other")))
+    bench.loop.run()
+    (failed,) = [message for message in bench.channel.sent if isinstance(message, messages.Failed)]
+    assert failed == messages.Failed("a", "No model other is loaded here.")
+
+
+def test_stop_cancel_and_drain_reach_their_requests() -> None:
+    bench = Bench(
+        (0.0, submit("a")),
+        (0.0, submit("b")),
+        (0.0, submit("c")),
+        (0.002, messages.Stop("a")),
+        (0.002, messages.Cancel("b")),
+        (0.004, messages.Drain()),
+        (0.2, submit("d")),
+    )
+    bench.loop.run()
+    reasons = {name: result.outputs[0].stop_reason for name, result in bench.results().items()}
+    assert reasons == {"a": "client_stop", "c": "drain", "d": "drain"}
+
+
+def test_models_take_turns() -> None:
+    bench = Bench((0.0, submit("a", model="one")), (0.0, submit("b", model="two")), models=("one", "two"))
+    order: list[str] = []
+    for name, model in bench.models.items():
+        step = model.step
+
+        def recorded(slots: list[int], name: str = name, step: object = step) -> None:
+            order.append(name)
+            step(slots)
+
+        model.step = recorded
+    bench.loop.run()
+    assert order == ["one", "two"] * 8
+
+
+def test_a_request_keeps_its_deadline_while_another_model_works() -> None:
+    bench = Bench((0.0, submit("a", model="one", n=4)), (0.0, submit("b", 8.0, "two")), models=("one", "two"))
+    bench.loop.run()
+    assert bench.results()["b"].timing.total_ms <= 8.0
+    assert bench.results()["b"].outputs[0].codes
+
+
+def test_terminated_it_answers_first() -> None:
+    bench = Bench((0.0, submit("a")), (0.003, messages.Cancel("nobody")))
+    drain = bench.channel.drain
+
+    def drain_and_terminate() -> Iterator[messages.ToWorker]:
+        bench.shutdown.requested = bench.clock.now() > 0.002
+        yield from drain()
+
+    bench.channel.drain = drain_and_terminate
+    bench.loop.run()
+    assert bench.results()["a"].outputs[0].stop_reason == "drain"
+    assert len(bench.results()["a"].outputs[0].codes) < 8
+
+
+def test_orphaned_it_ends_at_once() -> None:
+    bench = Bench((0.0, submit("a")))
+    bench.shutdown.orphaned = True
+    bench.loop.run()
+    assert not bench.channel.sent
+
+
+def test_numbers_are_sent_now_and_then_and_add_up() -> None:
+    bench = Bench(*((index * 0.004, submit(f"{index}")) for index in range(100)))
+    bench.loop.run()
+    stats = [message for message in bench.channel.sent if isinstance(message, messages.Stats)]
+    steps = [step for each in stats for step in each.steps.get("fake", [])]
+    assert sum(step.batch for step in steps) == 800
+    assert len(stats) <= bench.clock.now() / 0.1 + 2
+    assert stats[-1].running == stats[-1].waiting == 0
+    assert stats[-1].minimum_ms["fake"] > 0
+    assert bench.shutdown.looks >= len(stats) - 1
+
+
+def test_a_model_that_raised_is_tried_when_idle() -> None:
+    bench = Bench((0.0, submit("a")))
+    bench.models["fake"].poison["step"] = {1}
+    bench.loop.run()
+    (engine,) = bench.engines
+    assert ("step", 1) in engine.model.calls
+    assert not engine.suspect

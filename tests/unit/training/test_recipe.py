@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import RecipeError
+from training.recipe import BUNDLED, Recipe, bundled_recipes, load_recipe, parse_recipe
+
+SMOKE = (BUNDLED / "smoke.toml").read_text()
+
+
+def test_every_bundled_recipe_is_valid_and_named_after_its_file() -> None:
+    assert bundled_recipes() == ("fashion-mnist", "mnist", "smoke")
+    assert [load_recipe(name).name for name in bundled_recipes()] == list(bundled_recipes())
+
+
+def test_mnist_has_the_papers_numbers() -> None:
+    recipe = load_recipe("mnist")
+    assert (recipe.autoencoder.codes, recipe.autoencoder.codebook) == (16, 126)
+    assert (recipe.autoencoder.filters, recipe.autoencoder.strides) == ((4, 4, 3), (2, 2, 1))
+    assert recipe.autoencoder.code_dim(recipe.media) == 49
+    prior = recipe.prior
+    assert (prior.layers, prior.width, prior.feed_forward, prior.heads, prior.dropout) == (6, 512, 2048, 8, 0.1)
+    stages = recipe.stages
+    assert [stage.epochs for stage in (stages.autoencoder, stages.ordered, stages.prior)] == [200, 200, 50]
+    assert [stage.learning_rate for stage in (stages.autoencoder, stages.ordered, stages.prior)] == [1e-3, 1e-3, 2e-3]
+    assert {stage.batch for stage in (stages.autoencoder, stages.ordered, stages.prior)} == {128}
+
+
+def test_a_recipe_is_found_by_path(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(SMOKE.replace('name = "smoke"', 'name = "mine"'))
+    assert load_recipe(str(tmp_path / "mine.toml")).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("codes = 8", "codes = 0", "autoencoder.codes: input should be greater than 0, got 0"),
+        ("codes = 8", "codse = 8", "autoencoder.codes: is missing (and 1 more)"),
+        ("codebook = 32", "codebook = 32\nbooks = 2", "autoencoder.books: is not a field of a recipe"),
+        ("heads = 4", "heads = 5", "prior: heads (5) must divide width (64)"),
+        (
+            "strides = [2, 2, 1]",
+            "strides = [3, 2, 1]",
+            "autoencoder.strides: strides multiply to 6, which does not divide",
+        ),
+        ("widths = [8, 16]", "widths = [8]", "autoencoder: widths needs 2 entries"),
+        ("shape = [1, 28, 28]", "shape = [28, 28]", "media: image needs a shape of 3 numbers, got [28, 28]"),
+        ('"trouser"', '"dress"', "labels: labels must be distinct"),
+        (
+            'schedule = "cosine"',
+            'schedule = "linear"',
+            "stages.autoencoder.schedule: input should be 'constant' or 'cosine'",
+        ),
+        (
+            "learning_rate = 2e-3",
+            "learning_rate = inf",
+            "stages.autoencoder.learning_rate: input should be a finite number",
+        ),
+        ('name = "smoke"', 'name = "Smoke test"', "name: string should match pattern"),
+        ("[data]", "[data", "is not valid TOML"),
+    ],
+)
+def test_a_malformed_recipe_is_one_sentence(tmp_path: Path, before: str, after: str, said: str) -> None:
+    path = tmp_path / "bad.toml"
+    assert before in SMOKE
+    path.write_text(SMOKE.replace(before, after))
+    with pytest.raises(RecipeError) as raised:
+        load_recipe(str(path))
+    assert str(raised.value).startswith(f"{path}: {said}")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_recipe_that_is_not_text(tmp_path: Path) -> None:
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match="is not UTF-8 text"):
+        load_recipe(str(tmp_path / "binary.toml"))
+
+
+def test_an_unknown_recipe_names_the_known_ones() -> None:
+    with pytest.raises(RecipeError, match=r"nowhere: no such recipe file.*fashion-mnist, mnist, smoke"):
+        load_recipe("nowhere")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(section=st.sampled_from([*Recipe.model_fields]), value=json_values)
+def test_whatever_a_section_holds_the_answer_is_a_recipe_or_one_sentence(section: str, value: object) -> None:
+    values = {**tomllib.loads(SMOKE), section: value}
+    try:
+        recipe = parse_recipe(values, "here")
+    except RecipeError as error:
+        said = str(error)
+    else:
+        said = f"here: {recipe.name}"
+    assert said.startswith("here: ")
+    assert "\n" not in said

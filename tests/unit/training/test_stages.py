@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from toy_data import toy_split, write_idx_folder
+from toy_recipe import toy_run
+
+from training.checkpoint import load_tensors, save_checkpoint
+from training.context import RunContext
+from training.stages import codes
+from training.stages.autoencoder import AutoencoderTask
+from training.stages.prior import PriorTask
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> RunContext:
+    """A run whose autoencoder is fresh, with a codebook placed on its output."""
+    data = write_idx_folder(tmp_path / "data", toy_split(400), toy_split(30, seed=1))
+    run = toy_run(data, tmp_path / "run")
+    torch.manual_seed(0)
+    task = AutoencoderTask(run, "autoencoder")
+    task.start()
+    for stage in ("autoencoder", "ordered"):
+        save_checkpoint(run.directory / f"{stage}.safetensors", task.network.state_dict(), {})
+    return run
+
+
+def test_full_length_stage_is_equation_5(context: RunContext) -> None:
+    task, rows = AutoencoderTask(context, "autoencoder"), torch.arange(7)
+    task.start()
+    x = context.dataset.train.batch(rows, context.device)
+    expected = task.network.losses(x, torch.full((7,), task.codes), context.recipe.stages.autoencoder.commitment).total
+    assert task.loss(rows, seed=1)[0].item() == expected.item()
+
+
+def test_ordered_stage_draws_a_length_for_every_picture(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, seen = AutoencoderTask(context, "ordered"), list[torch.Tensor]()
+    task.start()
+    losses = task.network.losses
+
+    def recorded(x: torch.Tensor, lengths: torch.Tensor, commitment: float) -> object:
+        seen.append(lengths)
+        return losses(x, lengths, commitment)
+
+    monkeypatch.setattr(task.network, "losses", recorded)
+    for seed in (1, 1, 2):
+        task.loss(torch.arange(300), seed)
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], seen[2])
+    assert seen[0].unique().tolist() == [1, 2, 3, 4, 5, 6]
+    assert seen[0].bincount()[1:].min() > 300 / 6 / 2
+
+    seen.clear()
+    task.validate()
+    assert torch.cat(seen).bincount().tolist() == [0, 10, 10, 10, 10, 10, 10]
+
+
+def test_ordered_stage_starts_from_the_full_length_weights(context: RunContext) -> None:
+    task = AutoencoderTask(context, "ordered")
+    task.start()
+    full_length = load_tensors(context.weights_path("autoencoder"))
+    assert all(torch.equal(tensor, full_length[name]) for name, tensor in task.network.state_dict().items())
+
+
+def test_validation_does_not_depend_on_the_batch_it_runs_in(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = AutoencoderTask(context, "ordered")
+    task.start()
+    whole = task.validate()
+    monkeypatch.setattr("training.stages.autoencoder.VALIDATION_BATCH", 7)
+    assert task.validate() == pytest.approx(whole, rel=1e-5)
+
+
+def test_codes_are_those_of_the_shipped_autoencoder_in_the_splits_order(context: RunContext) -> None:
+    codes.run(context)
+    network = context.autoencoder()
+    for name, split in (("train", context.dataset.train), ("validation", context.dataset.validation)):
+        expected = network.encode_codes(split.batch(slice(None), context.device))
+        assert torch.equal(context.codes(name), expected)  # type: ignore[arg-type]
+
+
+def test_shipped_weights_survive_half_precision(context: RunContext) -> None:
+    for parameter in context.autoencoder().parameters():
+        assert parameter.dtype == torch.float32
+        assert torch.equal(parameter, parameter.half().float())
+
+
+def test_label_dropout_shows_the_null_label_to_its_share(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes.run(context)
+    task, seen = PriorTask(context), list[torch.Tensor]()
+    forward = task.network.forward
+
+    def recorded(batch: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        seen.append(labels)
+        return forward(batch, labels)
+
+    monkeypatch.setattr(task.network, "forward", recorded)
+    rows = torch.arange(task.examples)
+    for seed in range(20):
+        task.loss(rows, seed)
+    labels = torch.stack(seen)
+    null = labels == task.network.null_label
+    assert null.double().mean().item() == pytest.approx(context.recipe.stages.prior.label_dropout, abs=0.02)
+    assert torch.equal(labels[~null], context.dataset.train.labels.expand_as(labels)[~null])
+
+
+def test_prior_loss_is_the_cross_entropy_of_each_code(context: RunContext) -> None:
+    codes.run(context)
+    task = PriorTask(context)
+    task.network.eval()
+    held_out, labels = context.codes("validation"), context.dataset.validation.labels
+    with torch.inference_mode():
+        log_probabilities = task.network(held_out, labels).log_softmax(-1)
+        expected = -log_probabilities.gather(2, held_out[..., None]).mean().item()
+        assert task.validate()["loss"] == pytest.approx(expected, rel=1e-5)
