@@ -139,7 +139,7 @@ class _Loop:
             group["lr"] = learning_rate(self.settings, step, self.total)
         self.optimiser.zero_grad(set_to_none=True)
         loss, parts = self.task.loss(rows, seed)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         if self.settings.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.task.network.parameters(), self.settings.gradient_clip)
         self.optimiser.step()

@@ -1,0 +1,28 @@
+"""What ships: whole, loadable, and with a report whose claims hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from models.bundle.networks import load_networks
+from models.bundle.reader import find_bundles
+from training.recipe import load_recipe
+
+PRETRAINED = Path(__file__).parents[2] / "models" / "pretrained"
+
+
+@pytest.mark.parametrize("bundle", find_bundles(PRETRAINED), ids=lambda path: path.name)
+def test_a_shipped_bundle_is_whole_and_its_claims_hold(bundle: Path) -> None:
+    manifest = load_networks(bundle).manifest
+    assert manifest.name == bundle.name
+    assert manifest.training["recipe"] == load_recipe(manifest.name).model_dump(mode="json")
+    report = json.loads((bundle / "report.json").read_text())
+    claims = {claim["name"]: claim for claim in report["claims"]}
+    assert claims.keys() == {"error_falls", "below_pca", "recognised", "distance_falls"}
+    assert all(claim["holds"] and claim["beyond_noise"] for claim in claims.values())
+    assert len(claims["error_falls"]["values"]) == len(claims["below_pca"]["values"]) == manifest.codes
+    assert report["quality_curve"] == pytest.approx(list(manifest.quality_curve))
+    assert report["extractor"]["test_accuracy"]["value"] > 0.9
