@@ -180,7 +180,9 @@ class TestServing:
         with pytest.raises(DeadlineInfeasible) as refusal:
             shared.submit(generation(), shared.clock.now() + 1e-4)
         least = refusal.value.extra["minimum_deadline_ms"]
-        assert least == pytest.approx(shared.minimum_deadline_ms("tiny"), rel=0.5)
+        assert isinstance(least, float)
+        assert least >= shared.minimum_deadline_ms("tiny") - 0.001
+        assert await ending(shared.submit(generation(), shared.clock.now() + (least + 1) / 1000))
         with pytest.raises(Overloaded):
             shared.submit(generation(n=25), shared.clock.now() + 60)
         assert shared.running == 0
