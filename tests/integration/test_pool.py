@@ -214,6 +214,7 @@ async def test_what_cannot_be_answered_while_draining_is_told_so(bundles: Path) 
         (worker,) = workers()
         worker.suspend()
         ticket = pool.submit(generation("long"), pool.clock.now() + 60)
+        await pool.close()
         assert isinstance(await ending(ticket), Draining)
         assert not worker.is_running()
 
