@@ -97,12 +97,16 @@ class WorkerProcess:
         """End the process at once."""
         self._signal(signal.SIGKILL)
 
-    async def end(self) -> None:
-        """End the process: politely, then by force; reap it, and close the socket."""
+    async def terminate(self) -> None:
+        """End the process: politely, then by force; returns when it has exited."""
         self._signal(signal.SIGTERM)
         await asyncio.wait({self._exited}, timeout=_TERMINATE_S)
         self._signal(signal.SIGKILL)
         await self._exited
+
+    async def end(self) -> None:
+        """See that the process has exited, and release what belonged to it. For who started it; nothing may follow."""
+        await self.terminate()
         await self._printing
         self._socket.close()
 

@@ -108,7 +108,7 @@ class Supervisor:
         """End its process, and start no other."""
         self._closing.set()
         if self._process:
-            await self._process.end()
+            await self._process.terminate()
         await self._task
 
     async def _run(self) -> None:
