@@ -5,7 +5,8 @@ ticket.py     a request as its caller sees it
 supervisor.py one place for a worker: starts it, and starts it again
 process.py    one worker process and its socket
 reserve.py    what the way to and from a worker costs
-minimum.py    the smallest deadline that would do
+launcher.py   what the processes of one pool share: settings, sockets, a private folder
+outlook.py    the smallest deadline that would do, and when a worker is ready
 """
 
 from __future__ import annotations

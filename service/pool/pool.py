@@ -13,11 +13,11 @@ from models.bundle.manifest import Manifest
 from models.bundle.reader import find_bundles, read_manifest
 from models.errors import BundleError
 from service import messages
-from service.admission import Admission, Prospect
+from service.admission import Admission
 from service.clock import Clock, MonotonicClock
 from service.errors import Draining, ServiceError, WorkerLost
 from service.pool.launcher import Launcher
-from service.pool.minimum import minimum_s
+from service.pool.outlook import least_s, prospect, smallest_deadline_ms
 from service.pool.process import WorkerStartError
 from service.pool.reserve import SendReserve
 from service.pool.supervisor import Supervisor
@@ -129,8 +129,7 @@ class Pool:
 
     def minimum_deadline_ms(self, model: str) -> float | None:
         """The smallest deadline with which a request for one sample could be answered now; None if that is unknown."""
-        known = [worker.minimum_ms[model] for worker in self._known_workers() if model in worker.minimum_ms]
-        return min(known) + 1000 * self._reserve.seconds(self.clock.now()) if known else None
+        return smallest_deadline_ms(model, self._workers, self._reserve.seconds(self.clock.now()))
 
     def submit(self, generation: Generation, deadline: float) -> Ticket:
         """Take a request for a loaded model.
@@ -142,7 +141,8 @@ class Pool:
             Draining, WorkerLost, DeadlineInfeasible, Overloaded: see `Admission.admit`.
         """
         now = self.clock.now()
-        self._admission.admit(generation.model, generation.n, 1000 * (deadline - now), self._prospect(generation, now))
+        outlook = prospect(generation, self._workers, self._reserve.seconds(now))
+        self._admission.admit(generation.model, generation.n, 1000 * (deadline - now), outlook)
         ticket = Ticket(secrets.token_hex(8), generation, deadline, now, self)
         self._tickets[ticket.id] = ticket
         self._place(ticket, now)
@@ -227,31 +227,13 @@ class Pool:
             case messages.Failed():
                 self._end(ticket, ServiceError(message.message))
 
-    def _prospect(self, generation: Generation, now: float) -> Prospect:
-        waits = [seconds for worker in self._workers if (seconds := worker.ready_in()) is not None]
-        return Prospect(
-            minimum_ms=1000 * (self._minimum_s(generation) + self._reserve.seconds(now)),
-            slots=sum(worker.slots.get(generation.model, 0) for worker in self._known_workers()),
-            ready_in_ms=1000 * min(waits) if waits else None,
-        )
-
-    def _known_workers(self) -> list[Supervisor]:
-        """Those that are ready; if none is, those that were."""
-        return [worker for worker in self._workers if worker.ready] or self._workers
-
-    def _minimum_s(self, generation: Generation) -> float:
-        """What the smallest answer would take in the quickest worker."""
-        model = generation.model
-        known = [worker for worker in self._known_workers() if model in worker.minimums]
-        return min((minimum_s(generation, each.minimums[model], each.slots[model]) for each in known), default=0.0)
-
     def _place(self, ticket: Ticket, now: float) -> None:
         """Give a request to the ready worker with the least to do; if there is none, park it while there is hope.
 
         A request that was just admitted is judged as of then, so that the two judgements cannot differ.
         """
         remaining = ticket.deadline - now - self._reserve.seconds(now)
-        spare = remaining - self._minimum_s(ticket.generation)
+        spare = remaining - least_s(ticket.generation, self._workers)
         ready = [worker for worker in self._workers if worker.ready]
         if spare < 0:
             self._end(ticket, _lost())

@@ -8,7 +8,7 @@ import pytest
 
 from service import messages
 from service.errors import WorkerLost
-from service.pool.minimum import minimum_s
+from service.pool.outlook import minimum_s
 from service.pool.reserve import SEED_S, SendReserve
 from service.pool.ticket import Generation, Ticket
 
