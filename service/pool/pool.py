@@ -65,7 +65,6 @@ class Pool:
         self._observer = observer
         self._admission = Admission(settings.queue_limit)
         self._reserve = SendReserve()
-        self._launcher: Launcher | None = None
         self._workers: list[Supervisor] = []
         self._tickets: dict[str, Ticket] = {}
         self._holders: dict[str, Supervisor] = {}
@@ -93,10 +92,10 @@ class Pool:
         """
         bundles = find_bundles(self._settings.bundles)
         self.manifests = _by_name(bundles)
-        self._launcher = Launcher(self._settings, bundles)
+        launcher = Launcher(self._settings, bundles)
         for index in range(self._settings.workers):
             timeout = self._settings.start_timeout
-            self._workers.append(Supervisor(index, self._launcher.launch, timeout, self.clock, self))
+            self._workers.append(Supervisor(index, launcher.launch, timeout, self.clock, self))
         try:
             await self._decided.wait()
             if self._start_error:
@@ -296,9 +295,6 @@ class Pool:
     async def _end_workers(self) -> None:
         await asyncio.gather(*(worker.close() for worker in self._workers))
         self._workers.clear()
-        if self._launcher:
-            self._launcher.close()
-            self._launcher = None
 
 
 def _by_name(bundles: Sequence[Path]) -> dict[str, Manifest]:

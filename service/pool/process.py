@@ -7,13 +7,13 @@ import contextlib
 import logging
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
-import zmq.asyncio
 
 from models.errors import AnytimeError
 from service.messages import FromWorker, Ready, StartFailed, ToWorker
+from service.wire import CHUNK, Wire
 
 _logger = logging.getLogger(__name__)
 
@@ -31,15 +31,21 @@ class WorkerProcess:
     Args:
         index: number of the worker.
         process: just launched, with its stderr piped.
-        socket: bound to the address that the process was given.
+        reader, writer: of the socket that it was given the other end of.
     """
 
-    def __init__(self, index: int, process: asyncio.subprocess.Process, socket: zmq.asyncio.Socket) -> None:
+    def __init__(
+        self,
+        index: int,
+        process: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
         self.index = index
         self._process = process
-        self._socket = socket
-        self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder[FromWorker](FromWorker)
+        self._writer = writer
+        self._wire = Wire[FromWorker](FromWorker)  # type: ignore[arg-type]  # a union is no type to mypy
+        self._messages = self._receive(reader)
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._printing = asyncio.create_task(self._read_stderr())
         self._exited = asyncio.create_task(process.wait())
@@ -55,15 +61,12 @@ class WorkerProcess:
         Raises:
             WorkerStartError: it says that it cannot start, exits, or takes longer than `patience` seconds.
         """
-        first = asyncio.ensure_future(self._receive())
-        await asyncio.wait({first, self._exited}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-        if not first.done() and self._exited.done():
-            # What it said before it exited may still be on its way.
-            await asyncio.wait({first}, timeout=0.2)
+        first = asyncio.ensure_future(anext(self._messages, None))
+        await asyncio.wait({first}, timeout=patience)
         if not first.done():
             first.cancel()
             await asyncio.wait({first})
-            raise WorkerStartError(await self._why_not_ready(patience))
+            raise WorkerStartError(f"worker {self.index} was not ready after {patience:g} s{self._quoted()}")
         try:
             message = first.result()
         except msgspec.DecodeError as error:
@@ -73,25 +76,27 @@ class WorkerProcess:
                 return ready
             case StartFailed(message=sentence):
                 raise WorkerStartError(sentence)
+            case None:
+                status = await self.end()
+                raise WorkerStartError(
+                    f"worker {self.index} exited with status {status} while starting{self._quoted()}"
+                )
             case other:
                 raise WorkerStartError(f"worker {self.index} began with {type(other).__name__} instead of Ready")
 
-    async def serve(self, handle: Callable[[FromWorker], None]) -> int:
-        """Pass on its messages until it exits; returns its exit status (negative: the signal that ended it)."""
-        reading = asyncio.create_task(self._read(handle))
-        await asyncio.wait({reading, self._exited}, return_when=asyncio.FIRST_COMPLETED)
-        if reading.done():
-            # Whatever ended the reading, there is no telling what would become of the next message.
-            _logger.error("reading from worker %d failed", self.index, exc_info=reading.exception())
+    async def serve(self, handle: Callable[[FromWorker], None]) -> None:
+        """Pass on its messages until there will be no more, since it has exited or is about to."""
+        try:
+            async for message in self._messages:
+                handle(message)
+        except Exception:
+            # There is no telling what would become of the next message.
+            _logger.exception("reading from worker %d failed", self.index)
             self.kill()
-        reading.cancel()
-        await asyncio.wait({reading})
-        return await self._exited
 
     def send(self, message: ToWorker) -> None:
         """Hand a message to the transport. To a process that has exited it goes nowhere, which `serve` will tell."""
-        # Without a high-water mark it is taken at once; if the process is gone it stays until the socket is closed.
-        self._socket.send(self._encoder.encode(message))
+        self._writer.write(self._wire.pack(message))
 
     def kill(self) -> None:
         """End the process at once."""
@@ -104,33 +109,30 @@ class WorkerProcess:
         self._signal(signal.SIGKILL)
         await self._exited
 
-    async def end(self) -> None:
-        """See that the process has exited, and release what belonged to it. For who started it; nothing may follow."""
+    async def end(self) -> int:
+        """See that the process has exited, and release what belonged to it; returns its exit status.
+
+        The status is negative if a signal ended it. May be called again.
+        """
         await self.terminate()
         await self._printing
-        self._socket.close()
+        self._writer.close()
+        return await self._exited
 
     def last_words(self) -> str:
         """The end of what it printed, in one line."""
         return " / ".join(line for line in self._tail if line.strip())
 
-    async def _why_not_ready(self, patience: float) -> str:
-        if not self._exited.done():
-            return f"worker {self.index} was not ready after {patience:g} s{self._quoted()}"
-        await self._printing
-        return f"worker {self.index} exited with status {self._exited.result()} while starting{self._quoted()}"
-
     def _quoted(self) -> str:
         words = self.last_words()
         return f": {words}" if words else ""
 
-    async def _receive(self) -> FromWorker:
-        message: FromWorker = self._decoder.decode(await self._socket.recv())
-        return message
-
-    async def _read(self, handle: Callable[[FromWorker], None]) -> None:
-        while True:
-            handle(await self._receive())
+    async def _receive(self, reader: asyncio.StreamReader) -> AsyncIterator[FromWorker]:
+        """What it sends, until the end of the stream."""
+        with contextlib.suppress(ConnectionError):  # it was killed with something unread
+            while data := await reader.read(CHUNK):
+                for message in self._wire.unpack(data):
+                    yield message
 
     async def _read_stderr(self) -> None:
         stream = self._process.stderr

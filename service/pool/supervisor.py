@@ -134,9 +134,7 @@ class Supervisor:
                 ready = await self._process.ready(self._start_timeout)
                 self._start_takes = self._clock.now() - began
                 self._up(ready)
-                status = await self._process.serve(self._received)
-                if not self._closing.is_set():
-                    _logger.error("worker %d (process %d) exited: %d", self.index, self._process.pid, status)
+                await self._process.serve(self._received)
         except WorkerStartError as error:
             if not self._closing.is_set():
                 self._owner.worker_failed(self, error)
@@ -144,7 +142,9 @@ class Supervisor:
             if self._ready:
                 self._down()
             if self._process:
-                await self._process.end()
+                status = await self._process.end()
+                if not self._closing.is_set():
+                    _logger.error("worker %d (process %d) exited: %d", self.index, self._process.pid, status)
                 self._process = None
 
     def _up(self, ready: Ready) -> None:

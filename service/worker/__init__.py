@@ -7,5 +7,5 @@ requests.py   a request's samples, from receipt to result
 warmup.py     first measurements, and later ones when idle
 channel.py    the socket to the API process
 report.py     numbers for the metrics
-shutdown.py   signals, and whether the parent is still there
+shutdown.py   signals
 """

@@ -2,58 +2,85 @@
 
 from __future__ import annotations
 
+import contextlib
+import select
+import socket
 from collections.abc import Iterator
 
-import msgspec
-import zmq
-
 from service.messages import FromWorker, ToWorker
+from service.wire import CHUNK, Wire
 
-_LINGER_MS = 1000
+_LINGER_S = 1.0
 
 
 class Channel:
     """Sends and receives messages without asyncio.
 
-    There is no high-water mark: an answer is never dropped and sending never blocks the loop; what can pile up is
-    bounded by the requests that were accepted.
+    An answer is never dropped and sending never blocks the loop: what the socket does not take is kept until it does,
+    and what can pile up is bounded by the requests that were accepted.
 
     Args:
-        endpoint: the ZeroMQ address that the API process has bound.
+        connection: to the API process.
         wake: a file descriptor that ends `wait` when it becomes readable, None for none.
+
+    Attributes:
+        closed: whether the API process has gone, or let go of this one. Nothing can come or go any more.
     """
 
-    def __init__(self, endpoint: str, wake: int | None = None) -> None:
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.PAIR)
-        self._socket.set_hwm(0)
-        self._socket.linger = _LINGER_MS
-        self._socket.connect(endpoint)
-        self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
+    def __init__(self, connection: socket.socket, wake: int | None = None) -> None:
+        self.closed = False
+        self._connection = connection
+        self._connection.setblocking(False)
+        self._wire = Wire[ToWorker](ToWorker)  # type: ignore[arg-type]  # a union is no type to mypy
+        self._unsent = bytearray()
+        self._poller = select.poll()
         if wake is not None:
-            self._poller.register(wake, zmq.POLLIN)
-        self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder[ToWorker](ToWorker)
+            self._poller.register(wake, select.POLLIN)
 
     def drain(self) -> Iterator[ToWorker]:
         """Every message that has arrived, in order; returns at once when there is none."""
-        while True:
+        self._flush()
+        while not self.closed:
             try:
-                frame = self._socket.recv(zmq.NOBLOCK)
-            except zmq.Again:
+                data = self._connection.recv(CHUNK)
+            except BlockingIOError:
                 return
-            yield self._decoder.decode(frame)
+            except ConnectionError:
+                data = b""
+            self.closed = not data
+            yield from self._wire.unpack(data)
+            if len(data) < CHUNK:
+                return
 
     def send(self, message: FromWorker) -> None:
         """Hand a message to the transport."""
-        self._socket.send(self._encoder.encode(message))
+        self._unsent += self._wire.pack(message)
+        self._flush()
 
     def wait(self, seconds: float) -> bool:
-        """Sleep until a message has arrived, at most so long; True if one has."""
-        return any(source is self._socket for source, _ in self._poller.poll(int(seconds * 1000)))
+        """Sleep until a message has arrived, at most so long; True if one has, or if the channel is closed."""
+        events = select.POLLIN | (select.POLLOUT if self._unsent else 0)
+        self._poller.register(self._connection, events)
+        ready = dict(self._poller.poll(seconds * 1000))
+        self._flush()
+        return bool(ready.get(self._connection.fileno(), 0) & ~select.POLLOUT)
 
     def close(self) -> None:
         """Deliver what was sent, if the other end still listens, and release the socket."""
-        self._socket.close()
-        self._context.term()
+        self._connection.settimeout(_LINGER_S)
+        with contextlib.suppress(OSError):
+            self._connection.sendall(self._unsent)
+        self._connection.close()
+
+    def _flush(self) -> None:
+        """Send as much as the socket takes."""
+        if not self._unsent:
+            return
+        try:
+            sent = self._connection.send(self._unsent)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            self.closed = True
+            sent = len(self._unsent)
+        del self._unsent[:sent]

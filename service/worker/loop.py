@@ -49,9 +49,9 @@ class Loop:
         self._reported = clock.now()
 
     def run(self) -> None:
-        """Serve until told to end or orphaned. When told, answer first what is in progress."""
+        """Serve until told to end, or the API process is gone. When told, answer first what is in progress."""
         looked = self._clock.now()
-        while not self._shutdown.orphaned:
+        while not self._channel.closed:
             looked = self._receive(looked)
             if self._shutdown.requested and not self._draining:
                 self._drain()
@@ -112,18 +112,16 @@ class Loop:
         now = self._clock.now()
         if now - self._reported >= interval:
             self._reported = now
-            self._shutdown.look_for_parent()
             self._channel.send(report.stats(self._turns))
 
     def _rest(self) -> float:
         """Nothing to do: sleep until a message comes, tidying up first if none comes soon. Returns when it woke."""
         if not self._channel.wait(_SHORT_REST):
             self._tidy()
-            while not (self._shutdown.requested or self._shutdown.orphaned):
+            while not self._shutdown.requested:
                 recovering = [recovery for recovery in self._recoveries if recovery.wanted]
                 if self._channel.wait(_SHORT_REST if recovering else _LONG_REST):
                     break
-                self._shutdown.look_for_parent()
                 for recovery in recovering:
                     recovery.probe()
                     self._report(report.INTERVAL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,9 +34,9 @@ def main(arguments: Sequence[str]) -> int:
     torch.set_num_threads(options.threads)
     torch.set_num_interop_threads(1)
     logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s %(message)s")
-    shutdown = Shutdown(options.parent)
+    shutdown = Shutdown()
     shutdown.install()
-    channel = Channel(options.endpoint, shutdown.wake)
+    channel = Channel(socket.socket(fileno=options.connection), shutdown.wake)
     try:
         device = _device(options.device, options.index)
         loaded = [load_model(path, device, options.slots) for path in options.bundle]
@@ -50,8 +51,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="service.worker", description="A worker process; started by the pool.")
-    parser.add_argument("--endpoint", required=True, help="ZeroMQ address of the API process")
-    parser.add_argument("--parent", required=True, type=int, help="its process id; the worker ends when it is gone")
+    parser.add_argument(
+        "--connection", required=True, type=int, help="file descriptor of the socket to the API process"
+    )
     parser.add_argument("--bundle", required=True, type=Path, action="append", help="a bundle's folder; repeatable")
     parser.add_argument("--index", required=True, type=int, help="number of this worker, for its share of the devices")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")

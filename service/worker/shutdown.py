@@ -1,8 +1,7 @@
-"""When a worker ends: on SIGTERM, after answering what it has, or when its parent is gone."""
+"""When a worker ends: on SIGTERM, after answering what it has."""
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 from types import FrameType
@@ -12,19 +11,13 @@ class Shutdown:
     """Turns signals into something that the loop can look at and be woken by.
 
     SIGINT is ignored: a terminal sends it to every process of its group, and the parent will drain this one.
-
-    Args:
-        parent: process id of the API process.
     """
 
-    def __init__(self, parent: int) -> None:
+    def __init__(self) -> None:
         self.requested = False
-        self.orphaned = False
-        self._parent = parent
         self._reader, self._writer = socket.socketpair()
         for end in (self._reader, self._writer):
             end.setblocking(False)
-        self.look_for_parent()
 
     @property
     def wake(self) -> int:
@@ -36,10 +29,6 @@ class Shutdown:
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._request)
-
-    def look_for_parent(self) -> None:
-        """Notice that the parent has gone."""
-        self.orphaned = os.getppid() != self._parent
 
     def _request(self, _signal: int, _frame: FrameType | None) -> None:
         self.requested = True

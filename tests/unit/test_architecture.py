@@ -43,7 +43,7 @@ def offenders(folder: str, *forbidden: str) -> list[str]:
         ("models", ("service", "training")),
         ("service", ("training",)),
         ("training", ("service",)),
-        ("service/scheduler", ("torch", "asyncio", "time", "datetime", "zmq", "service.clock", "numpy", "random")),
+        ("service/scheduler", ("torch", "asyncio", "time", "datetime", "socket", "service.clock", "numpy", "random")),
         ("service/api", ("torch", "models.runtime", "models.autoencoder", "models.prior", "models.bundle.networks")),
         ("service/pool", ("torch", "models.runtime", "models.bundle.networks")),
         ("service/worker", ("asyncio", "fastapi", "starlette", "prometheus_client")),
@@ -84,7 +84,7 @@ def test_what_crosses_a_process_boundary_is_defined_in_one_module() -> None:
         if isinstance(node, ast.ClassDef) and any("Struct" in ast.unparse(base) for base in node.bases)
     ]
     assert definers == []
-    users = {path.relative_to(ROOT).parts[:2] for path in modules("service") if "zmq" in " ".join(imports(path))}
+    users = {path.relative_to(ROOT).parts[:2] for path in modules("service") if "service.wire" in imports(path)}
     assert users == {("service", "pool"), ("service", "worker")}
 
 
