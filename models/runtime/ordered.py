@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,9 @@ from models.runtime.protocol import Decoded, SampleRequest
 from models.runtime.randomness import code_uniforms
 from models.runtime.sampling import draw
 from models.runtime.slots import SlotTable
+
+# Columns of the table of how codes are drawn; from the last one on, the uniform number of each code.
+_TEMPERATURE, _TOP_K, _TOP_P, _UNIFORMS = range(4)
 
 
 def power_of_two_buckets(slots: int) -> tuple[int, ...]:
@@ -49,13 +53,11 @@ class OrderedModel:
         self._table = SlotTable(slots, prior.codes)
         rows = slots + 1
         self._cached = CachedPrior(prior, rows)
-        self._tokens = torch.full((rows,), prior.start_token(None), device=self._device)
-        self._positions = torch.zeros(rows, dtype=torch.int64, device=self._device)
+        # Per row: the token to feed and the position it is for; how codes are drawn; the codes.
+        self._state = torch.tensor([[prior.start_token(None), 0]], device=self._device).repeat(rows, 1)
+        self._draws = torch.zeros((rows, _UNIFORMS + prior.codes), dtype=torch.float64, device=self._device)
+        self._draws[:, :_UNIFORMS] = 1.0  # valid for the spare row, too
         self._codes = torch.zeros((rows, prior.codes), dtype=torch.int64, device=self._device)
-        self._uniforms = torch.zeros((rows, prior.codes), dtype=torch.float64, device=self._device)
-        self._temperature = torch.ones(rows, dtype=torch.float64, device=self._device)
-        self._top_k = torch.full((rows,), prior.codebook, device=self._device)
-        self._top_p = torch.ones(rows, dtype=torch.float64, device=self._device)
         self._restricted: set[int] = set()  # slots whose draw looks at top_k and top_p
 
     @torch.inference_mode()
@@ -65,33 +67,33 @@ class OrderedModel:
         self._table.occupy(slot)
         codebook = self._prior.codebook
         greedy = request.temperature == 0
-        self._tokens[slot] = self._prior.start_token(request.label)
-        self._positions[slot] = 0
-        self._uniforms[slot] = torch.from_numpy(code_uniforms(request.seed, request.sample, self.total_codes))
-        self._temperature[slot] = 1.0 if greedy else request.temperature
-        self._top_k[slot] = 1 if greedy else min(request.top_k or codebook, codebook)
-        self._top_p[slot] = request.top_p
         restricted = greedy or 0 < request.top_k < codebook or request.top_p < 1
         (self._restricted.add if restricted else self._restricted.discard)(slot)
+        draws = np.empty(_UNIFORMS + self.total_codes)
+        draws[_TEMPERATURE] = 1.0 if greedy else request.temperature
+        draws[_TOP_K] = 1 if greedy else request.top_k or codebook
+        draws[_TOP_P] = request.top_p
+        draws[_UNIFORMS:] = code_uniforms(request.seed, request.sample, self.total_codes)
+        self._draws[slot] = torch.from_numpy(draws)
+        self._state[slot] = torch.tensor([self._prior.start_token(request.label), 0])
 
     @torch.inference_mode()
     def step(self, slots: Sequence[int]) -> None:
         """See `AnytimeModel.step`."""
         self._table.check_can_step(slots)
         rows = self._rows(slots)
-        positions = self._positions[rows]
-        logits = self._cached.step(self._tokens[rows], positions, rows)
+        tokens, positions = self._state.index_select(0, rows).unbind(1)
+        draws = self._draws.index_select(0, rows)
         drawn = draw(
-            logits,
-            self._uniforms[rows, positions],
-            self._temperature[rows],
-            self._top_k[rows],
-            self._top_p[rows],
+            self._cached.step(tokens, positions, rows),
+            draws.gather(1, _UNIFORMS + positions[:, None]).squeeze(1),
+            draws[:, _TEMPERATURE],
+            draws[:, _TOP_K],
+            draws[:, _TOP_P],
             restricted=not self._restricted.isdisjoint(slots),
         )
         self._codes[rows, positions] = drawn
-        self._tokens[rows] = drawn
-        self._positions[rows] = positions + (rows < self.slots)
+        self._state[rows] = torch.stack((drawn, positions + (rows < self.slots)), dim=1)
         self._table.advance(slots)
 
     @torch.inference_mode()
@@ -99,7 +101,7 @@ class OrderedModel:
         """See `AnytimeModel.decode`."""
         held = self.codes(slots)
         rows = torch.tensor(slots, device=self._device)
-        media = self._autoencoder.decode_codes(self._codes[rows], self._positions[rows])
+        media = self._autoencoder.decode_codes(self._codes[rows], self._state[rows, 1])
         return Decoded(media.contiguous().cpu().numpy(), held)
 
     def codes(self, slots: Sequence[int]) -> list[list[int]]:
@@ -119,7 +121,7 @@ class OrderedModel:
     def check_integrity(self) -> None:
         """See `AnytimeModel.check_integrity`."""
         taken = self._table.taken()
-        positions = self._positions.tolist()
+        positions = self._state[:, 1].tolist()
         wrong = [slot for slot in taken if positions[slot] != self._table.position(slot)]
         if wrong:
             raise AssertionError(f"host and device disagree about the positions of slots {wrong}")

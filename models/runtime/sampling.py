@@ -17,9 +17,9 @@ def draw(
         logits: (B, C).
         uniforms: (B,) float64 in [0, 1).
         temperature: (B,) positive.
-        top_k: (B,) int64, 1..C.
+        top_k: (B,) whole numbers from 1; C or more keeps all.
         top_p: (B,) in (0, 1].
-        restricted: False promises that every top_k is C and every top_p is 1, which saves looking at them.
+        restricted: False promises that every top_k is C or more and every top_p is 1, which saves looking at them.
 
     Returns:
         (B,) int64.

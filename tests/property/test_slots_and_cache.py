@@ -50,6 +50,14 @@ OPERATION = st.one_of(
 @given(st.lists(OPERATION, min_size=4, max_size=20))
 def test_every_interleaving_draws_what_each_request_draws_alone(operations: list[tuple]) -> None:
     held: dict[int, tuple[SampleRequest, int]] = {}  # slot -> request, position
+    try:
+        _interleave(operations, held)
+    finally:
+        for slot in held:
+            model().release(slot)
+
+
+def _interleave(operations: list[tuple], held: dict[int, tuple[SampleRequest, int]]) -> None:
     for kind, *arguments in operations:
         if kind == "add" and arguments[0] not in held:
             slot, request = arguments
@@ -73,8 +81,6 @@ def test_every_interleaving_draws_what_each_request_draws_alone(operations: list
             slot: position for slot, (_, position) in held.items()
         }
     _check_codes(held)
-    for slot in held:
-        model().release(slot)
 
 
 def _check_codes(held: dict[int, tuple[SampleRequest, int]]) -> None:

@@ -97,7 +97,7 @@ def test_misuse_of_slots_is_refused_and_changes_nothing(model: OrderedModel) -> 
 def test_integrity_notices_a_position_that_moved_by_itself(model: OrderedModel) -> None:
     model.begin(1, SampleRequest(seed=0))
     with torch.inference_mode():
-        model._positions[1] = 3
+        model._state[1, 1] = 3
     with pytest.raises(AssertionError, match=r"slots \[1\]"):
         model.check_integrity()
 
