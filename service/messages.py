@@ -1,6 +1,6 @@
 """Everything that crosses a process boundary, and how it is written there (msgpack).
 
-API process -> worker:  Submit, Stop, Cancel, Drain
+API process -> worker:  Submit, Stop, Cancel, Remeasure, Drain
 Worker -> API process:  Ready, StartFailed, Preview, Result, Failed, Stats
 
 Clocks are never compared across processes: durations travel, and each side anchors them to its own clock on receipt.
@@ -65,6 +65,17 @@ class Cancel(_Message, frozen=True):
     """Forget this request; nothing is sent for it any more."""
 
     id: str
+
+
+class Remeasure(_Message, frozen=True):
+    """A request like this was refused for what it would cost: see, when there is nothing else to do, if it still does.
+
+    What is refused teaches nothing, so without this a slowdown could make requests infeasible for good.
+    """
+
+    model: str
+    n: int
+    encoding: ImageOptions
 
 
 class Drain(_Message, frozen=True):
@@ -169,5 +180,5 @@ class Stats(_Message, frozen=True):
     minimums: dict[str, Minimum] = {}
 
 
-ToWorker: TypeAlias = Submit | Stop | Cancel | Drain
+ToWorker: TypeAlias = Submit | Stop | Cancel | Remeasure | Drain
 FromWorker: TypeAlias = Ready | StartFailed | Preview | Result | Failed | Stats

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.account import Account
 from service.api.log import log_request
 from service.api.problems import problem_response, service_error
+from service.api.receipt import RECEIVED
 from service.api.server import Server
 from service.errors import Malformed, PayloadTooLarge
 from service.metrics import UNKNOWN
@@ -74,8 +75,9 @@ class ArrivalMiddleware:
         if scope["type"] not in ("http", "websocket") or "exchange" in scope.get("state", {}):
             await self.app(scope, receive, send)
             return
-        exchange = Exchange(self.server.clock.now(), _request_id(scope))
-        scope = {**scope, "state": {**scope.get("state", {}), "exchange": exchange}}
+        state = scope.get("state", {})
+        exchange = Exchange(state.get(RECEIVED, self.server.clock.now()), _request_id(scope))
+        scope = {**scope, "state": {**state, "exchange": exchange}}
         if scope["type"] == "websocket":
             await self.app(scope, receive, send)
             return

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 
 from models.errors import SettingsError
 from service.api.app import create_app
+from service.api.receipt import stamping
 from service.api.rehearsal import rehearse
 from service.api.server import Server, server_of_app
 from service.settings import Settings
@@ -70,7 +71,7 @@ def front_config(app: Starlette, settings: Settings) -> uvicorn.Config:
     """How the protocol server is set up."""
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=stamping(server_of_app(app).clock),
         ws="websockets-sansio",
         lifespan="off",
         access_log=False,

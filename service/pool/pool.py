@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from models.errors import BundleError
 from service import messages
 from service.admission import Admission
 from service.clock import Clock, MonotonicClock
-from service.errors import Draining, ServiceError, WorkerLost
+from service.errors import DeadlineInfeasible, Draining, ServiceError, WorkerLost
 from service.pool.launcher import Launcher
 from service.pool.outlook import least_s, prospect, smallest_deadline_ms
 from service.pool.process import WorkerStartError
@@ -28,6 +29,7 @@ _logger = logging.getLogger(__name__)
 
 _TRIES = 2
 _SILENCE_S = 5.0
+_DOUBT_S = 0.1
 
 
 class PoolObserver(Protocol):
@@ -65,6 +67,7 @@ class Pool:
         self._observer = observer
         self._admission = Admission(settings.queue_limit)
         self._reserve = SendReserve()
+        self._doubted = -inf
         self._workers: list[Supervisor] = []
         self._tickets: dict[str, Ticket] = {}
         self._holders: dict[str, Supervisor] = {}
@@ -128,7 +131,7 @@ class Pool:
 
     def minimum_deadline_ms(self, model: str) -> float | None:
         """The smallest deadline with which a request for one sample could be answered now; None if that is unknown."""
-        return smallest_deadline_ms(model, self._workers, self._reserve.seconds(self.clock.now()))
+        return smallest_deadline_ms(model, self._workers, self._reserve.seconds)
 
     def submit(self, generation: Generation, deadline: float) -> Ticket:
         """Take a request for a loaded model.
@@ -140,8 +143,12 @@ class Pool:
             Draining, WorkerLost, DeadlineInfeasible, Overloaded: see `Admission.admit`.
         """
         now = self.clock.now()
-        outlook = prospect(generation, self._workers, self._reserve.seconds(now))
-        self._admission.admit(generation.model, generation.n, 1000 * (deadline - now), outlook)
+        outlook = prospect(generation, self._workers, self._reserve.seconds)
+        try:
+            self._admission.admit(generation.model, generation.n, 1000 * (deadline - now), outlook)
+        except DeadlineInfeasible:
+            self._doubt(generation, now)
+            raise
         ticket = Ticket(secrets.token_hex(8), generation, deadline, now, self)
         self._tickets[ticket.id] = ticket
         self._place(ticket, now)
@@ -226,12 +233,22 @@ class Pool:
             case messages.Failed():
                 self._end(ticket, ServiceError(message.message))
 
+    def _doubt(self, generation: Generation, now: float) -> None:
+        """A request was refused for what it would cost, which may be no longer true: let it be looked into."""
+        self._reserve.forget_old(now)
+        if now - self._doubted < _DOUBT_S:
+            return
+        self._doubted = now
+        for worker in self._workers:
+            if worker.ready:
+                worker.send(messages.Remeasure(generation.model, generation.n, generation.encoding))
+
     def _place(self, ticket: Ticket, now: float) -> None:
         """Give a request to the ready worker with the least to do; if there is none, park it while there is hope.
 
         A request that was just admitted is judged as of then, so that the two judgements cannot differ.
         """
-        remaining = ticket.deadline - now - self._reserve.seconds(now)
+        remaining = ticket.deadline - now - self._reserve.seconds
         spare = remaining - least_s(ticket.generation, self._workers)
         ready = [worker for worker in self._workers if worker.ready]
         if spare < 0:

@@ -171,10 +171,6 @@ class Costs:
         """Seconds that drawing so many codes alone and decoding them usually takes."""
         return codes * self.steps.median(1) + self.decodes.median(1)
 
-    def level(self) -> float:
-        """One number for how slow the machine has been lately: a step and a decode of every bucket."""
-        return sum(self.step(batch) + self.decode(batch) for batch in self.steps.buckets)
-
     def further(self) -> float:
         """Seconds that each further sample adds to the first step and decode, at most, over the buckets."""
         first = self.step(1) + self.decode(1)

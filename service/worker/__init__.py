@@ -4,7 +4,8 @@ main.py       start: settings of the process, models, warm-up, `Ready`
 loop.py       the loop over messages and models
 engine.py     one model with its jobs and costs: carries out the scheduler's plans
 requests.py   a request's samples, from receipt to result
-warmup.py     first measurements, and later ones when idle
+measure.py    what an operation costs, without a request
+warmup.py     the first measurements
 channel.py    the socket to the API process
 report.py     numbers for the metrics
 shutdown.py   signals

@@ -14,12 +14,13 @@ from models.runtime.protocol import AnytimeModel
 from service import messages
 from service.clock import Clock
 from service.outcomes import StopReason
-from service.scheduler import Costs, Entry, Job, plan
+from service.scheduler import Costs, Entry, Job, Kind, plan
+from service.scheduler.costs import WINDOW
+from service.worker.measure import Encode, measure_encode, measure_model
 from service.worker.requests import Request
 
 _logger = logging.getLogger(__name__)
 
-Encode = Callable[[NDArray[np.float32], str, int], bytes]
 Send = Callable[[messages.FromWorker], None]
 
 
@@ -71,6 +72,8 @@ class Engine:
         self._send = send
         self._requests: dict[str, Request] = {}
         self._jobs: dict[Job, Request] = {}
+        self._doubted: tuple[int, Kind] = (1, ("npy", 1))
+        self._doubts = 0
 
     @property
     def busy(self) -> bool:
@@ -130,6 +133,23 @@ class Engine:
             self._finish(dict(chosen.decode), now)
         elif chosen.preview:
             self._preview(chosen.preview, now)
+
+    def doubt(self, samples: int, kind: Kind) -> None:
+        """What so many samples of this encoding cost is to be measured again, until nothing known of it is old."""
+        self._doubted = (min(samples, self.model.slots), kind)
+        self._doubts = WINDOW
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether there is something to measure again."""
+        return self._doubts > 0
+
+    def remeasure(self) -> None:
+        """One measurement of what is in doubt. For when the worker is idle; raises what the runtime raises."""
+        self._doubts -= 1
+        samples, kind = self._doubted
+        decoded = measure_model(self.model, samples, self.costs, self._clock)
+        measure_encode(self._encode, decoded.media[0], kind, self.costs, self._clock)
 
     def check_integrity(self) -> None:
         """Raise AssertionError if requests, jobs and slots disagree. For when the worker is idle."""

@@ -12,12 +12,12 @@ from service.worker import report
 from service.worker.channel import Channel
 from service.worker.engine import Engine
 from service.worker.shutdown import Shutdown
-from service.worker.warmup import Recovery
 
 _logger = logging.getLogger(__name__)
 
 _SHORT_REST = 0.05
 _LONG_REST = 1.0
+_MEASURING_REST = 0.1  # so that a request hardly ever comes during a measurement and has to wait
 
 
 class Loop:
@@ -25,7 +25,6 @@ class Loop:
 
     Args:
         engines: one per model, warmed up.
-        recoveries: theirs, in the same order.
         channel: to the API process.
         clock: of the deadlines.
         shutdown: tells when to end.
@@ -34,13 +33,11 @@ class Loop:
     def __init__(
         self,
         engines: Sequence[Engine],
-        recoveries: Sequence[Recovery],
         channel: Channel,
         clock: Clock,
         shutdown: Shutdown,
     ) -> None:
         self._engines = {engine.name: engine for engine in engines}
-        self._recoveries = recoveries
         self._channel = channel
         self._clock = clock
         self._shutdown = shutdown
@@ -88,6 +85,9 @@ class Loop:
             case messages.Cancel():
                 for engine in self._engines.values():
                     engine.cancel(message.id)
+            case messages.Remeasure():
+                if engine := self._engines.get(message.model):
+                    engine.doubt(message.n, (message.encoding.format, message.encoding.scale))
             case messages.Drain():
                 self._drain()
 
@@ -119,20 +119,20 @@ class Loop:
         if not self._channel.wait(_SHORT_REST):
             self._tidy()
             while not self._shutdown.requested:
-                recovering = [recovery for recovery in self._recoveries if recovery.wanted]
-                if self._channel.wait(_SHORT_REST if recovering else _LONG_REST):
+                in_doubt = next((engine for engine in self._turns if engine.in_doubt), None)
+                if self._channel.wait(_MEASURING_REST if in_doubt else _LONG_REST):
                     break
-                for recovery in recovering:
-                    recovery.probe()
+                if in_doubt:
+                    in_doubt.remeasure()
                     self._report(report.INTERVAL)
         return self._clock.now()
 
     def _tidy(self) -> None:
         """What the loop must not be held up by: checks, garbage, the last numbers."""
-        for engine, recovery in zip(self._engines.values(), self._recoveries, strict=True):
+        for engine in self._turns:
             engine.check_integrity()
             if engine.suspect:
-                recovery.probe()  # a device that is broken for good ends the process here, and a new one is started
+                engine.remeasure()  # a device that is broken for good ends the process here, and a new one is started
                 engine.suspect = False
         gc.collect()
         self._report(0.0)

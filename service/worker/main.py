@@ -23,7 +23,7 @@ from service.worker.channel import Channel
 from service.worker.engine import Engine
 from service.worker.loop import Loop
 from service.worker.shutdown import Shutdown
-from service.worker.warmup import Recovery, warm_up
+from service.worker.warmup import warm_up
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,11 +78,10 @@ def _device(wanted: str, index: int) -> str:
 def _loop(loaded: Sequence[tuple[Manifest, AnytimeModel]], device: str, channel: Channel, shutdown: Shutdown) -> Loop:
     """Warm every model up, settle the heap, and say that the worker is ready."""
     clock = MonotonicClock()
-    engines, recoveries = [], []
+    engines = []
     for manifest, model in loaded:
         costs = warm_up(model, encode, clock)
         engines.append(Engine(manifest.name, model, manifest.quality_curve, costs, encode, clock, channel.send))
-        recoveries.append(Recovery(model, costs, encode, clock))
     # What lives now lives until the end; later garbage is collected when the loop is idle.
     gc.collect()
     gc.freeze()
@@ -95,4 +94,4 @@ def _loop(loaded: Sequence[tuple[Manifest, AnytimeModel]], device: str, channel:
             minimums={engine.name: report.minimum(engine) for engine in engines},
         )
     )
-    return Loop(engines, recoveries, channel, clock, shutdown)
+    return Loop(engines, channel, clock, shutdown)

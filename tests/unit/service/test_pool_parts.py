@@ -94,21 +94,23 @@ def test_stopping_is_passed_on(ticket: Ticket, owner: Owner) -> None:
     assert owner.asked == [("stop", "t")]
 
 
-def test_the_send_reserve_is_a_high_quantile_that_expires() -> None:
+def test_the_send_reserve_is_a_high_quantile_and_forgets_what_is_old() -> None:
     reserve = SendReserve()
-    assert reserve.seconds(0.0) == SEED_S
+    assert reserve.seconds == SEED_S
     reserve.observe(0.0, 0.0001)
-    assert reserve.seconds(0.0) == SEED_S
+    assert reserve.seconds == SEED_S
     reserve.observe(0.0, 0.02)
-    assert reserve.seconds(0.0) == SEED_S
+    assert reserve.seconds == SEED_S
     for _ in range(200):
         reserve.observe(1.0, 0.003)
-    assert reserve.seconds(1.0) == 0.003
+    assert reserve.seconds == 0.003
     for _ in range(10):
         reserve.observe(2.0, 0.01)
-    assert reserve.seconds(2.0) == 0.01
-    assert reserve.seconds(31.5) == 0.01
-    assert reserve.seconds(33.0) == SEED_S
+    assert reserve.seconds == 0.01
+    reserve.forget_old(31.5)
+    assert reserve.seconds == 0.01
+    reserve.forget_old(33.0)
+    assert reserve.seconds == SEED_S
 
 
 def test_the_smallest_deadline_grows_with_samples_and_encoding() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
 from fake_model import FakeModel
 
 from service import messages
 from service.scheduler import Costs
+from service.scheduler.costs import WINDOW
 from service.worker.engine import Engine
 from service.worker.loop import Loop
-from service.worker.warmup import Recovery
 
 QUALITY = [n / 8 for n in range(9)]
 
@@ -66,15 +67,14 @@ class Bench:
         self.shutdown = Shutdown()
         self.channel = Channel(self.clock, self.shutdown, list(script))
         self.models = {name: FakeModel(spend=self.clock.spend) for name in models}
-        engines, recoveries = [], []
+        engines = []
         for name, model in self.models.items():
             costs = Costs(model.buckets)
             costs.steps.observe(1, 0.001)
             costs.decodes.observe(1, 0.001)
             engines.append(Engine(name, model, QUALITY, costs, lambda *_: b"x", self.clock, self.channel.send))
-            recoveries.append(Recovery(model, costs, lambda *_: b"x", self.clock))
         self.engines = engines
-        self.loop = Loop(engines, recoveries, self.channel, self.clock, self.shutdown)
+        self.loop = Loop(engines, self.channel, self.clock, self.shutdown)
 
     def results(self) -> dict[str, messages.Result]:
         return {message.id: message for message in self.channel.sent if isinstance(message, messages.Result)}
@@ -184,3 +184,25 @@ def test_a_model_that_raised_is_tried_when_idle() -> None:
     (engine,) = bench.engines
     assert ("step", 1) in engine.model.calls
     assert not engine.suspect
+
+
+def test_what_was_refused_for_its_cost_is_measured_again_while_idle_until_nothing_known_of_it_is_old() -> None:
+    again = messages.Remeasure("fake", 2, messages.ImageOptions("png", 8))
+    bench = Bench((0.0, again), (100.0, messages.Remeasure("other", 1, messages.ImageOptions("png"))))
+    (engine,) = bench.engines
+    for _ in range(WINDOW):
+        engine.costs.steps.observe(2, 1.0)
+    bench.loop.run()
+    assert engine.costs.step(2) == pytest.approx(0.001)
+    assert ("png", 8) in engine.costs.encodes.table()
+    assert engine.model.calls.count(("step", 2)) == WINDOW
+    assert not engine.model.taken
+    (last,) = [message for message in bench.channel.sent if isinstance(message, messages.Stats)][-1:]
+    assert last.minimums["fake"].further_ms < 1.0
+
+
+def test_nobody_waits_for_a_measurement_that_is_not_yet_due() -> None:
+    again = messages.Remeasure("fake", 1, messages.ImageOptions("png"))
+    bench = Bench((0.0, again), *((0.01 * index, submit(f"{index}", 9.0)) for index in range(1, 20)))
+    bench.loop.run()
+    assert all(result.timing.queue_ms == 0 for result in bench.results().values())

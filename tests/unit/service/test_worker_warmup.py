@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from fake_model import FakeModel
 
-from service.scheduler.costs import WINDOW
-from service.worker.warmup import Recovery, warm_up
+from service.worker.warmup import warm_up
 
 
 class Clock:
@@ -57,33 +56,3 @@ def test_formats_that_cannot_hold_the_media_are_left_out(clock: Clock) -> None:
     model.decode = decode_audio
     costs = warm_up(model, lambda media, *_: media.tobytes(), clock)
     assert {file_format for file_format, _ in costs.encodes.table()} == {"npy"}
-
-
-def test_a_slowdown_is_forgotten_while_idle(clock: Clock, model: FakeModel) -> None:
-    costs = warm_up(model, lambda *_: b"", clock)
-    recovery = Recovery(model, costs, lambda *_: b"", clock)
-    assert not recovery.wanted
-    usual = costs.step(1)
-    for _ in range(WINDOW):
-        costs.steps.observe(1, 10 * usual)
-    assert recovery.wanted
-    for _ in range(4 * WINDOW):
-        if recovery.wanted:
-            recovery.probe()
-    assert not recovery.wanted
-    assert costs.step(1) < 1.5 * usual * len(model.buckets)
-    assert not model.taken
-
-
-def test_a_machine_that_stays_slow_is_taken_as_it_is(clock: Clock, model: FakeModel) -> None:
-    costs = warm_up(model, lambda *_: b"", clock)
-    recovery = Recovery(model, costs, lambda *_: b"", clock)
-    model.step_s = model.decode_s = 1.0
-    for _ in range(3):
-        costs.steps.observe(1, 1.0)
-    probes = 0
-    while recovery.wanted:
-        recovery.probe()
-        probes += 1
-        assert probes < 100 * WINDOW
-    assert costs.step(1) == pytest.approx(1.0)
