@@ -16,12 +16,14 @@ class Prospect:
     """What a request would find inside.
 
     Attributes:
-        minimum_ms: the smallest deadline with which it could be answered, everything included.
+        minimum_ms: the smallest deadline with which it would probably be answered in time, everything included.
+        safe_ms: the smallest with which it almost certainly would.
         slots: samples that the ready workers can have in progress, for its model.
         ready_in_ms: when a worker is expected to be ready; 0 if one is, None if that cannot be said.
     """
 
     minimum_ms: float
+    safe_ms: float
     slots: int
     ready_in_ms: float | None = 0.0
 
@@ -56,8 +58,8 @@ class Admission:
         if remaining_ms < prospect.minimum_ms:
             raise DeadlineInfeasible(
                 f"No result fits into {max(remaining_ms, 0.0):.1f} ms; the smallest deadline that would do now is "
-                f"{prospect.minimum_ms:.1f} ms.",
-                prospect.minimum_ms,
+                f"{prospect.safe_ms:.1f} ms.",
+                prospect.safe_ms,
             )
         if prospect.ready_in_ms is None or remaining_ms < prospect.minimum_ms + prospect.ready_in_ms:
             raise WorkerLost("No worker is ready, and none is expected in time.")

@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from service.scheduler.costs import NO_TIME, Duration
+
 
 class _Message(msgspec.Struct, frozen=True, tag=True):
     """Base of every message; `tag` names the class on the wire."""
@@ -107,30 +109,34 @@ class EncodeCost(msgspec.Struct, frozen=True):
 
     format: str
     scale: int
-    milliseconds: float
+    takes: Duration
 
 
 class Minimum(msgspec.Struct, frozen=True):
     """What the parts of the smallest answer take, for requests of several samples or of another encoding.
 
     Attributes:
-        first_ms: one sample's first code, decoded.
-        further_ms: what each further sample beside it adds.
+        first: one sample's first code, decoded.
+        further_s: what each further sample beside it adds.
         encodings: each sample's encoding, for the kinds that were measured.
     """
 
-    first_ms: float
-    further_ms: float
+    first: Duration
+    further_s: float
     encodings: list[EncodeCost]
+
+    @property
+    def alone(self) -> Duration:
+        """What one sample takes, encoded the quickest way."""
+        return self.first.then(min((each.takes for each in self.encodings), default=NO_TIME))
 
 
 class Ready(_Message, frozen=True):
-    """The worker is warmed up. `minimum_ms` is, per model, the time that one code, decoded and encoded, takes."""
+    """The worker is warmed up."""
 
     device: str
-    minimum_ms: dict[str, float]
     slots: dict[str, int]
-    minimums: dict[str, Minimum] = {}
+    minimums: dict[str, Minimum]
 
 
 class StartFailed(_Message, frozen=True):
@@ -176,8 +182,7 @@ class Stats(_Message, frozen=True):
     waiting: int
     steps: dict[str, list[StepStat]]
     reserve_s: dict[str, float]
-    minimum_ms: dict[str, float]
-    minimums: dict[str, Minimum] = {}
+    minimums: dict[str, Minimum]
 
 
 ToWorker: TypeAlias = Submit | Stop | Cancel | Remeasure | Drain

@@ -173,8 +173,8 @@ class Metrics:
         self._waiting.labels(label).set(stats.waiting)
         for model, seconds in stats.reserve_s.items():
             self._reserve.labels(label, model).set(seconds)
-        for model, milliseconds in stats.minimum_ms.items():
-            self._minimum.labels(label, model).set(milliseconds / 1000)
+        for model, minimum in stats.minimums.items():
+            self._minimum.labels(label, model).set(minimum.alone.high)
         for model, steps in stats.steps.items():
             for step in steps:
                 self._steps.labels(model, batch_label(step.batch)).observe(step.seconds)

@@ -9,38 +9,42 @@ from service import messages
 from service.admission import Prospect
 from service.pool.supervisor import Supervisor
 from service.pool.ticket import Generation
-from service.scheduler.costs import by_pixels
+from service.scheduler.costs import NO_TIME, Duration, by_pixels, exactly
 
 
-def prospect(generation: Generation, workers: Sequence[Supervisor], reserve_s: float) -> Prospect:
-    """What admission needs to know. `reserve_s` is what the way to a worker and back costs."""
+def prospect(generation: Generation, workers: Sequence[Supervisor], way: Duration) -> Prospect:
+    """What admission needs to know. `way` is what the way to a worker and back takes."""
+    least = least_of(generation, workers, way)
     waits = [seconds for worker in workers if (seconds := worker.ready_in()) is not None]
     return Prospect(
-        minimum_ms=1000 * (least_s(generation, workers) + reserve_s),
+        minimum_ms=1000 * least.likely,
+        safe_ms=1000 * least.high,
         slots=sum(worker.slots.get(generation.model, 0) for worker in _known(workers)),
         ready_in_ms=1000 * min(waits) if waits else None,
     )
 
 
-def smallest_deadline_ms(model: str, workers: Sequence[Supervisor], reserve_s: float) -> float | None:
+def smallest_deadline_ms(model: str, workers: Sequence[Supervisor], way: Duration) -> float | None:
     """With which a request for one sample, in the quickest encoding, could be answered; None if that is unknown."""
-    known = [worker.minimum_ms[model] for worker in _known(workers) if model in worker.minimum_ms]
-    return min(known) + 1000 * reserve_s if known else None
+    known = [worker.minimums[model].alone for worker in _known(workers) if model in worker.minimums]
+    return 1000 * min(each.then(way).high for each in known) if known else None
 
 
-def least_s(generation: Generation, workers: Sequence[Supervisor]) -> float:
-    """What the smallest answer would take in the quickest worker; 0 if that is unknown."""
+def least_of(generation: Generation, workers: Sequence[Supervisor], way: Duration) -> Duration:
+    """What the smallest answer of the quickest worker would take, way included; only that, if the rest is unknown."""
     model = generation.model
     known = [worker for worker in _known(workers) if model in worker.minimums]
-    return min((minimum_s(generation, each.minimums[model], each.slots[model]) for each in known), default=0.0)
+    minimums = [minimum(generation, each.minimums[model], each.slots[model]) for each in known]
+    return min(each.then(way) for each in minimums or [NO_TIME])
 
 
-def minimum_s(generation: Generation, minimum: messages.Minimum, slots: int) -> float:
-    """Seconds for one code of each sample, decoded and encoded as asked; more samples than slots take turns."""
-    known = {(each.format, each.scale): each.milliseconds for each in minimum.encodings}
-    encode_ms = by_pixels(known, (generation.encoding.format, generation.encoding.scale))
-    n = generation.n
-    return (ceil(n / slots) * minimum.first_ms + (n - 1) * minimum.further_ms + n * encode_ms) / 1000
+def minimum(generation: Generation, costs: messages.Minimum, slots: int) -> Duration:
+    """One code of each sample, decoded and encoded as asked; more samples than slots take turns."""
+    known = {(each.format, each.scale): each.takes for each in costs.encodings}
+    encode = by_pixels(known, (generation.encoding.format, generation.encoding.scale))
+    further = (generation.n - 1) * costs.further_s
+    first = costs.first.times(ceil(generation.n / slots))
+    return first.then(encode.times(generation.n)).then(exactly(further))
 
 
 def _known(workers: Sequence[Supervisor]) -> Sequence[Supervisor]:

@@ -18,7 +18,7 @@ from service.admission import Admission
 from service.clock import Clock, MonotonicClock
 from service.errors import DeadlineInfeasible, Draining, ServiceError, WorkerLost
 from service.pool.launcher import Launcher
-from service.pool.outlook import least_s, prospect, smallest_deadline_ms
+from service.pool.outlook import least_of, prospect, smallest_deadline_ms
 from service.pool.process import WorkerStartError
 from service.pool.reserve import SendReserve
 from service.pool.supervisor import Supervisor
@@ -131,7 +131,7 @@ class Pool:
 
     def minimum_deadline_ms(self, model: str) -> float | None:
         """The smallest deadline with which a request for one sample could be answered now; None if that is unknown."""
-        return smallest_deadline_ms(model, self._workers, self._reserve.seconds)
+        return smallest_deadline_ms(model, self._workers, self._reserve.duration)
 
     def submit(self, generation: Generation, deadline: float) -> Ticket:
         """Take a request for a loaded model.
@@ -143,7 +143,7 @@ class Pool:
             Draining, WorkerLost, DeadlineInfeasible, Overloaded: see `Admission.admit`.
         """
         now = self.clock.now()
-        outlook = prospect(generation, self._workers, self._reserve.seconds)
+        outlook = prospect(generation, self._workers, self._reserve.duration)
         try:
             self._admission.admit(generation.model, generation.n, 1000 * (deadline - now), outlook)
         except DeadlineInfeasible:
@@ -248,13 +248,14 @@ class Pool:
 
         A request that was just admitted is judged as of then, so that the two judgements cannot differ.
         """
-        remaining = ticket.deadline - now - self._reserve.seconds
-        spare = remaining - least_s(ticket.generation, self._workers)
+        way = self._reserve.duration
+        spare = ticket.deadline - now - least_of(ticket.generation, self._workers, way).likely
         ready = [worker for worker in self._workers if worker.ready]
         if spare < 0:
             self._end(ticket, _lost())
         elif ready:
-            self._hand_over(ticket, min(ready, key=lambda worker: (worker.load, worker.index)), remaining)
+            worker = min(ready, key=lambda worker: (worker.load, worker.index))
+            self._hand_over(ticket, worker, ticket.deadline - now - way.high)
         else:
             self._set_timer(ticket, spare, lambda: self._end(ticket, _lost()))
 

@@ -4,39 +4,47 @@ from __future__ import annotations
 
 from collections import deque
 
+from service.scheduler.costs import Duration, Window
+
 SEED_S = 0.002
-_WINDOW = 256
+_OBSERVATIONS = 256
 _OLD_S = 30.0
-_HIGH = 0.98
 _ASSUMED = 48  # what is assumed weighs as much as so many observations
 
 
 class SendReserve:
-    """A high quantile of the time that requests spend outside the worker: on the way there, and from its result until
+    """The time that requests spend outside the worker: on the way there, and from its result until
     the last byte is handed to the transport.
 
-    While little is known, the seed stands for what is not: a single slow request then does not yet make the reserve.
-
-    Attributes:
-        seconds: what to keep back for a request that sets out now.
+    It begins with assumptions, which leave as more is known: a single slow request does not yet make the reserve.
     """
 
     def __init__(self) -> None:
-        self.seconds = SEED_S
-        self._recent: deque[tuple[float, float]] = deque(maxlen=_WINDOW)
+        self._recent: deque[tuple[float, float]] = deque(maxlen=_OBSERVATIONS)
+        self._window = self._assumed()
+
+    @property
+    def duration(self) -> Duration:
+        """What the way takes; its high quantile is what to keep back for a request that sets out now."""
+        return self._window.duration
 
     def observe(self, now: float, seconds: float) -> None:
         """Learn what one request's way cost."""
-        self._recent.append((now, max(seconds, 0.0)))
-        self._update()
+        self._recent.append((now, seconds))
+        self._window.observe(max(seconds, 0.0))
 
     def forget_old(self, now: float) -> None:
         """Believe only what is recent: a request was refused, and one that is refused teaches nothing new."""
-        while self._recent and self._recent[0][0] <= now - _OLD_S:
-            self._recent.popleft()
-        self._update()
+        if not self._recent or self._recent[0][0] > now - _OLD_S:
+            return
+        recent, self._recent, self._window = self._recent, deque(maxlen=_OBSERVATIONS), self._assumed()
+        for then, seconds in recent:
+            if then > now - _OLD_S:
+                self.observe(then, seconds)
 
-    def _update(self) -> None:
-        assumed = [SEED_S] * max(_ASSUMED - len(self._recent), 1)
-        ordered = sorted([*assumed, *(seconds for _, seconds in self._recent)])
-        self.seconds = ordered[int(_HIGH * (len(ordered) - 1))]
+    @staticmethod
+    def _assumed() -> Window:
+        window = Window(_OBSERVATIONS)
+        for _ in range(_ASSUMED):
+            window.observe(SEED_S)
+        return window

@@ -64,7 +64,6 @@ class Supervisor:
         self.index = index
         self.tickets: dict[str, Ticket] = {}
         self.minimums: dict[str, Minimum] = {}
-        self.minimum_ms: dict[str, float] = {}
         self.slots: dict[str, int] = {}
         self.heard = 0.0
         self._launch = launch
@@ -149,7 +148,7 @@ class Supervisor:
 
     def _up(self, ready: Ready) -> None:
         self._ready = True
-        self.slots, self.minimums, self.minimum_ms = ready.slots, ready.minimums, ready.minimum_ms
+        self.slots, self.minimums = ready.slots, ready.minimums
         self.heard = self._clock.now()
         _logger.info("worker %d is ready on %s", self.index, ready.device)
         self._owner.worker_up(self)
@@ -161,7 +160,7 @@ class Supervisor:
     def _received(self, message: FromWorker) -> None:
         self.heard = self._clock.now()
         if isinstance(message, Stats):
-            self.minimums, self.minimum_ms = message.minimums, message.minimum_ms
+            self.minimums = message.minimums
         self._owner.received(self, message)
 
     async def _closed_within(self, seconds: float) -> bool:

@@ -5,30 +5,57 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from math import hypot
+from operator import add
+from typing import NamedTuple, TypeAlias
 
 Kind: TypeAlias = tuple[str, int]
 """How a sample is encoded: format and scale."""
 
 WINDOW = 128
+LIKELY = 0.9
 HIGH = 0.98
 
 
+class Duration(NamedTuple):
+    """How long something takes, in seconds: usually, mostly, and nearly always at most."""
+
+    median: float
+    likely: float
+    high: float
+
+    def then(self, other: Duration) -> Duration:
+        """One after the other. What is rare in each hardly ever comes together, so their excesses add in quadrature."""
+        median = self.median + other.median
+        return Duration(
+            median,
+            median + hypot(self.likely - self.median, other.likely - other.median),
+            median + hypot(self.high - self.median, other.high - other.median),
+        )
+
+    def times(self, factor: float) -> Duration:
+        """So many at once, or that much larger: what slows one down slows all."""
+        return Duration(self.median * factor, self.likely * factor, self.high * factor)
+
+
+NO_TIME = Duration(0.0, 0.0, 0.0)
+
+
+def exactly(seconds: float) -> Duration:
+    """A duration that never varies."""
+    return Duration(seconds, seconds, seconds)
+
+
 class Window:
-    """The last `size` observations of one duration, with their median and a high quantile.
+    """The last `size` observations of one duration, with their median and two higher quantiles.
 
     A high quantile over a short window rises as soon as a few observations are slow and falls only when they have all
     left, which is what a reserve should do. The median says what to expect.
-
-    Args:
-        size: observations kept.
-        high: the high quantile, 0 .. 1.
     """
 
-    def __init__(self, size: int = WINDOW, high: float = HIGH) -> None:
+    def __init__(self, size: int = WINDOW) -> None:
         self._recent: deque[float] = deque(maxlen=size)
         self._ordered: list[float] = []
-        self._quantile = high
 
     def __len__(self) -> int:
         return len(self._ordered)
@@ -41,14 +68,10 @@ class Window:
         insort(self._ordered, seconds)
 
     @property
-    def high(self) -> float:
-        """The high quantile. Raises IndexError if nothing was observed."""
-        return self._ordered[int(self._quantile * (len(self._ordered) - 1))]
-
-    @property
-    def median(self) -> float:
-        """The (upper) median. Raises IndexError if nothing was observed."""
-        return self._ordered[len(self._ordered) // 2]
+    def duration(self) -> Duration:
+        """The (upper) median and the higher quantiles. Raises IndexError if nothing was observed."""
+        ordered, last = self._ordered, len(self._ordered) - 1
+        return Duration(ordered[(last + 1) // 2], ordered[int(LIKELY * last)], ordered[int(HIGH * last)])
 
 
 class BatchCosts:
@@ -64,34 +87,31 @@ class BatchCosts:
     def __init__(self, buckets: Sequence[int]) -> None:
         self.buckets = tuple(buckets)
         self._windows = [Window() for _ in buckets]
-        self._high = [0.0] * len(buckets)
-        self._median = [0.0] * len(buckets)
+        self._durations = [NO_TIME] * len(buckets)
         self._bucket_of = [bisect_left(self.buckets, batch) for batch in range(self.buckets[-1] + 1)]
 
     def observe(self, batch: int, seconds: float) -> None:
         """Learn that a batch of 1 .. the largest bucket took so long."""
         self._windows[self._bucket_of[batch]].observe(seconds)
-        high = median = 0.0
+        largest = NO_TIME
         for index, window in enumerate(self._windows):
             if window:
-                high, median = max(high, window.high), max(median, window.median)
-            self._high[index], self._median[index] = high, median
+                largest = Duration(*map(max, largest, window.duration))
+            self._durations[index] = largest
+
+    def duration(self, batch: int) -> Duration:
+        """What a batch takes; no time if it is empty, or if nothing was observed."""
+        if not batch:
+            return NO_TIME
+        if batch < len(self._bucket_of):
+            return self._durations[self._bucket_of[batch]]
+        calls, rest = divmod(batch, self.buckets[-1])
+        whole, part = self._durations[-1].times(calls), self.duration(rest)
+        return Duration(*map(add, whole, part))
 
     def high(self, batch: int) -> float:
-        """Seconds that a batch hardly ever exceeds; 0 for an empty batch, or if nothing was observed."""
-        return self._estimate(self._high, batch)
-
-    def median(self, batch: int) -> float:
-        """Seconds that a batch usually takes."""
-        return self._estimate(self._median, batch)
-
-    def _estimate(self, per_bucket: list[float], batch: int) -> float:
-        if not batch:
-            return 0.0
-        if batch < len(self._bucket_of):
-            return per_bucket[self._bucket_of[batch]]
-        calls, rest = divmod(batch, self.buckets[-1])
-        return calls * per_bucket[-1] + self._estimate(per_bucket, rest)
+        """Seconds that a batch hardly ever exceeds."""
+        return self.duration(batch).high
 
 
 class EncodeCosts:
@@ -103,47 +123,43 @@ class EncodeCosts:
 
     def __init__(self) -> None:
         self._windows: dict[Kind, Window] = {}
-        self._high: dict[Kind, float] = {}
-        self._median: dict[Kind, float] = {}
+        self._measured: dict[Kind, Duration] = {}
+        self._estimated: dict[Kind, Duration] = {}
 
     def observe(self, kind: Kind, seconds: float) -> None:
         """Learn that encoding and sending one sample took so long."""
-        if kind not in self._windows:
-            self._windows[kind] = Window()
-            # What was estimated from other scales no longer holds; only what was measured stays.
-            self._high = {known: window.high for known, window in self._windows.items() if window}
-            self._median = {known: window.median for known, window in self._windows.items() if window}
-        window = self._windows[kind]
+        window = self._windows.setdefault(kind, Window())
         window.observe(seconds)
-        self._high[kind], self._median[kind] = window.high, window.median
+        self._measured[kind] = window.duration
+        self._estimated.clear()
+
+    def duration(self, kind: Kind) -> Duration:
+        """What one sample takes; no time if nothing is known of its format."""
+        if kind in self._measured:
+            return self._measured[kind]
+        if kind not in self._estimated:
+            self._estimated[kind] = by_pixels(self._measured, kind)
+        return self._estimated[kind]
 
     def high(self, kind: Kind) -> float:
-        """Seconds that one sample hardly ever exceeds; 0 if nothing is known of its format."""
-        if kind not in self._high:
-            self._high[kind] = by_pixels(self.table(), kind)
-        return self._high[kind]
+        """Seconds that one sample hardly ever exceeds."""
+        return self.duration(kind).high
 
-    def median(self, kind: Kind) -> float:
-        """Seconds that one sample usually takes."""
-        if kind not in self._median:
-            self._median[kind] = by_pixels({known: window.median for known, window in self._windows.items()}, kind)
-        return self._median[kind]
-
-    def table(self) -> dict[Kind, float]:
-        """The high quantile of each kind that was measured."""
-        return {kind: window.high for kind, window in self._windows.items()}
+    def table(self) -> Mapping[Kind, Duration]:
+        """What each kind that was measured takes."""
+        return self._measured
 
 
-def by_pixels(known: Mapping[Kind, float], kind: Kind) -> float:
-    """The cost of a kind, from the nearest known scale of its format; 0 if there is none."""
+def by_pixels(known: Mapping[Kind, Duration], kind: Kind) -> Duration:
+    """What a kind takes, from the nearest known scale of its format; no time if there is none."""
     if kind in known:
         return known[kind]
     file_format, scale = kind
     scales = sorted((abs(each - scale), each) for other, each in known if other == file_format)
     if not scales:
-        return 0.0
+        return NO_TIME
     nearest = scales[0][1]
-    return known[file_format, nearest] * max(1.0, (scale / nearest) ** 2)
+    return known[file_format, nearest].times(max(1.0, (scale / nearest) ** 2))
 
 
 class Costs:
@@ -169,7 +185,7 @@ class Costs:
 
     def least(self, codes: int) -> float:
         """Seconds that drawing so many codes alone and decoding them usually takes."""
-        return codes * self.steps.median(1) + self.decodes.median(1)
+        return codes * self.steps.duration(1).median + self.decodes.duration(1).median
 
     def further(self) -> float:
         """Seconds that each further sample adds to the first step and decode, at most, over the buckets."""

@@ -110,7 +110,11 @@ def _look(now: float, jobs: Sequence[Job], costs: Costs, quality: Sequence[float
 def _hopeless(now: float, jobs: Sequence[Job], costs: Costs) -> set[Job]:
     """Those who would usually be late even if they were served at once and alone."""
     one, none = now + costs.least(1), now + costs.least(0)
-    return {job for job in jobs if (none if job.position else one) + costs.encodes.median(job.encoding) > job.deadline}
+    return {
+        job
+        for job in jobs
+        if (none if job.position else one) + costs.encodes.duration(job.encoding).median > job.deadline
+    }
 
 
 def _ending(job: Job, *, late: bool) -> StopReason | None:

@@ -89,7 +89,6 @@ def _loop(loaded: Sequence[tuple[Manifest, AnytimeModel]], device: str, channel:
     channel.send(
         Ready(
             device=device,
-            minimum_ms={engine.name: report.minimum_ms(engine) for engine in engines},
             slots={engine.name: engine.model.slots for engine in engines},
             minimums={engine.name: report.minimum(engine) for engine in engines},
         )

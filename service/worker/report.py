@@ -13,14 +13,8 @@ INTERVAL = 0.1
 def minimum(engine: Engine) -> messages.Minimum:
     """What the parts of the smallest answer of a model take."""
     costs = engine.costs
-    encodings = [messages.EncodeCost(*kind, 1000 * seconds) for kind, seconds in costs.encodes.table().items()]
-    return messages.Minimum(1000 * (costs.step(1) + costs.decode(1)), 1000 * costs.further(), encodings)
-
-
-def minimum_ms(engine: Engine) -> float:
-    """What one code, decoded and encoded the quickest way, takes, in milliseconds."""
-    encodings = engine.costs.encodes.table().values()
-    return 1000 * (engine.costs.step(1) + engine.costs.decode(1) + min(encodings, default=0.0))
+    encodings = [messages.EncodeCost(*kind, takes) for kind, takes in costs.encodes.table().items()]
+    return messages.Minimum(costs.steps.duration(1).then(costs.decodes.duration(1)), costs.further(), encodings)
 
 
 def stats(engines: Sequence[Engine]) -> messages.Stats:
@@ -35,6 +29,5 @@ def stats(engines: Sequence[Engine]) -> messages.Stats:
         waiting=sum(waiting for _, waiting in counts),
         steps=steps,
         reserve_s={engine.name: engine.reserve_s for engine in engines},
-        minimum_ms={engine.name: minimum_ms(engine) for engine in engines},
         minimums={engine.name: minimum(engine) for engine in engines},
     )

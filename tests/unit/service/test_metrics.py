@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service import messages
 from service.metrics import UNKNOWN, Metrics, batch_label
 from service.outcomes import Outcome
+from service.scheduler.costs import Duration, exactly
 
 PROMISED = {
     "anytime_requests_total",
@@ -56,7 +57,8 @@ def used() -> Metrics:
     metrics.worker_up(0, True)
     metrics.worker_restarted(0)
     steps = {"tiny": [messages.StepStat(3, 0.002), messages.StepStat(64, 0.02)]}
-    metrics.stats(0, messages.Stats(2, 5, steps, {"tiny": 0.004}, {"tiny": 3.5}))
+    minimum = messages.Minimum(Duration(0.001, 0.002, 0.003), 0.0, [messages.EncodeCost("png", 1, exactly(0.0005))])
+    metrics.stats(0, messages.Stats(2, 5, steps, {"tiny": 0.004}, {"tiny": minimum}))
     return metrics
 
 

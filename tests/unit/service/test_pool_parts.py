@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
 from service import messages
 from service.errors import WorkerLost
-from service.pool.outlook import minimum_s
+from service.pool.outlook import minimum
 from service.pool.reserve import SEED_S, SendReserve
 from service.pool.ticket import Generation, Ticket
+from service.scheduler.costs import Duration, exactly
 
 
 def generation(n: int = 1, file_format: str = "png", scale: int = 1) -> Generation:
@@ -96,30 +98,39 @@ def test_stopping_is_passed_on(ticket: Ticket, owner: Owner) -> None:
 
 def test_the_send_reserve_is_a_high_quantile_and_forgets_what_is_old() -> None:
     reserve = SendReserve()
-    assert reserve.seconds == SEED_S
+    assert reserve.duration.high == SEED_S
     reserve.observe(0.0, 0.0001)
-    assert reserve.seconds == SEED_S
+    assert reserve.duration.high == SEED_S
     reserve.observe(0.0, 0.02)
-    assert reserve.seconds == SEED_S
-    for _ in range(200):
+    assert reserve.duration.high == SEED_S
+    for _ in range(256):
         reserve.observe(1.0, 0.003)
-    assert reserve.seconds == 0.003
+    assert reserve.duration.high == 0.003
     for _ in range(10):
         reserve.observe(2.0, 0.01)
-    assert reserve.seconds == 0.01
+    assert reserve.duration.high == 0.01
     reserve.forget_old(31.5)
-    assert reserve.seconds == 0.01
+    assert reserve.duration.high == 0.01
     reserve.forget_old(33.0)
-    assert reserve.seconds == SEED_S
+    assert reserve.duration.high == SEED_S
 
 
 def test_the_smallest_deadline_grows_with_samples_and_encoding() -> None:
-    minimum = messages.Minimum(
-        first_ms=4.0,
-        further_ms=1.0,
-        encodings=[messages.EncodeCost("png", 1, 0.5), messages.EncodeCost("png", 8, 8.0)],
+    small, large = exactly(0.5), exactly(8.0)
+    costs = messages.Minimum(
+        first=exactly(4.0),
+        further_s=1.0,
+        encodings=[messages.EncodeCost("png", 1, small), messages.EncodeCost("png", 8, large)],
     )
-    assert minimum_s(generation(), minimum, slots=8) == pytest.approx(0.0045)
-    assert minimum_s(generation(3), minimum, slots=8) == pytest.approx(0.0075)
-    assert minimum_s(generation(scale=16), minimum, slots=8) == pytest.approx(0.036)
-    assert minimum_s(generation(9), minimum, slots=8) == pytest.approx((2 * 4 + 8 + 9 * 0.5) / 1000)
+    assert costs.alone == exactly(4.5)
+    assert minimum(generation(), costs, slots=8).high == 4.5
+    assert minimum(generation(3), costs, slots=8).high == 7.5
+    assert minimum(generation(scale=16), costs, slots=8).high == 36
+    assert minimum(generation(9), costs, slots=8).high == 2 * 4 + 8 + 9 * 0.5
+
+
+def test_what_is_rare_in_each_part_is_not_expected_of_all_at_once() -> None:
+    png = messages.EncodeCost("png", 1, Duration(1.0, 2.0, 5.0))
+    costs = messages.Minimum(Duration(2.0, 2.0, 5.0), 0.0, [png])
+    assert minimum(generation(), costs, slots=8) == Duration(3.0, 4.0, 8.0)
+    assert minimum(generation(2), costs, slots=2) == Duration(4.0, 6.0, 4.0 + math.hypot(3.0, 8.0))

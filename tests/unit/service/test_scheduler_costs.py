@@ -3,16 +3,16 @@ from __future__ import annotations
 import pytest
 
 from service.scheduler import Costs
-from service.scheduler.costs import HIGH, WINDOW, BatchCosts, EncodeCosts, Window, by_pixels
+from service.scheduler.costs import HIGH, WINDOW, BatchCosts, EncodeCosts, Window, by_pixels, exactly
 
 
 def test_window_knows_median_and_high_quantile_of_the_last_observations() -> None:
-    window = Window(size=100, high=0.98)
+    window = Window(size=100)
     for value in range(1000):
         window.observe(float(value % 250))
     assert len(window) == 100
-    assert window.median == 200.0
-    assert window.high == 247.0
+    assert window.duration.median == 200.0
+    assert window.duration.high == 247.0
 
 
 def test_window_forgets_one_slow_observation_and_heeds_several() -> None:
@@ -20,11 +20,11 @@ def test_window_forgets_one_slow_observation_and_heeds_several() -> None:
     for _ in range(WINDOW):
         window.observe(1.0)
     window.observe(50.0)
-    assert window.high == 1.0
+    assert window.duration.high == 1.0
     for _ in range(round(WINDOW * (1 - HIGH)) + 1):
         window.observe(10.0)
-    assert window.high >= 10.0
-    assert window.median == 1.0
+    assert window.duration.high >= 10.0
+    assert window.duration.median == 1.0
 
 
 def test_a_slowdown_is_followed_and_forgotten() -> None:
@@ -42,7 +42,7 @@ def test_batches_are_padded_to_buckets_and_never_cost_less_than_smaller_ones() -
     costs.observe(7, 5.0)
     assert [costs.high(batch) for batch in (0, 1, 2, 4, 5, 8)] == [0.0, 3.0, 3.0, 3.0, 5.0, 5.0]
     assert costs.high(8 + 8 + 2) == 5.0 + 5.0 + 3.0
-    assert costs.median(4) == 3.0
+    assert costs.duration(4).median == 3.0
 
 
 def test_what_was_never_observed_costs_nothing() -> None:
@@ -59,11 +59,11 @@ def test_unseen_scales_are_estimated_by_their_pixels_until_they_are_measured() -
     assert costs.high(("webp", 1)) == 0.0
     costs.observe(("png", 16), 15.0)
     assert costs.high(("png", 16)) == 15.0
-    assert costs.median(("png", 32)) == 60.0
+    assert costs.duration(("png", 32)).median == 60.0
 
 
 def test_by_pixels_never_estimates_below_the_nearest_known_scale() -> None:
-    assert by_pixels({("png", 8): 10.0}, ("png", 4)) == 10.0
+    assert by_pixels({("png", 8): exactly(10.0)}, ("png", 4)) == exactly(10.0)
 
 
 def test_what_a_batch_of_results_reserves() -> None:
