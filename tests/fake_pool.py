@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+from manual_clock import ManualClock
+
 from models.bundle.manifest import Manifest
 from models.config import AutoencoderConfig, Media, PriorConfig
 from service import messages
@@ -35,16 +37,6 @@ def result(ticket: FakeTicket, codes: int = 4, stop_reason: str = "complete", da
     """The answer to a ticket, every sample with the same number of codes."""
     outputs = [output(index, codes, stop_reason, data) for index in range(ticket.generation.n)]
     return messages.Result(ticket.id, outputs, messages.Timing(0.5, 3.0, 1.0, 0.25, 5.0))
-
-
-class ManualClock:
-    """A clock that tests move by hand."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def now(self) -> float:
-        return self.seconds
 
 
 class FakeTicket:

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
 import logging
-from collections.abc import AsyncIterator
 
 import httpx
 import numpy as np
 import pytest
 from api_client import TYPE, api_client, counted
 from fake_pool import PNG, FakePool, FakeTicket, manifest, result
+from live_server import until
 
 from service import messages
 from service.encode import encode
 from service.errors import DeadlineInfeasible, Draining, Overloaded, ServiceError, WorkerLost
-
-
-@pytest.fixture
-def pool() -> FakePool:
-    return FakePool()
-
-
-@pytest.fixture
-async def client(pool: FakePool) -> AsyncIterator[httpx.AsyncClient]:
-    async with api_client(pool) as each:
-        yield each
 
 
 async def test_defaults_come_from_the_model_and_the_server(client: httpx.AsyncClient, pool: FakePool) -> None:
@@ -230,3 +220,18 @@ async def test_request_log(client: httpx.AsyncClient, caplog: pytest.LogCaptureF
     assert expected.items() <= first.items()
     assert (first["outcome"], first["deadline_ms"], first["codes"], first["id"]) == ("complete", 50, [4], "t0")
     assert (second["path"], second["status"]) == ("/evil\nline", 404)
+
+
+async def test_the_deadline_counts_from_when_the_first_bytes_were_read(address: str, pool: FakePool) -> None:
+    """And not from when the request's turn came, which may be much later while others are served."""
+    reader, writer = await asyncio.open_connection(*address.split(":"))
+    body = b'{"deadline_ms": 1000}'
+    received, reads = pool.clock.now(), pool.clock.reads
+    writer.write(b"POST /v1/generate HTTP/1.1\r\nhost: test\r\n")
+    await until(lambda: pool.clock.reads > reads)
+    pool.clock.spend(0.25)
+    writer.write(b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.close()
+    (ticket,) = pool.tickets
+    assert ticket.deadline == pytest.approx(received + 1.0)

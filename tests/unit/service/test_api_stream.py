@@ -6,34 +6,21 @@ from collections.abc import AsyncIterator
 
 import pytest
 from fake_pool import FakePool, output, result
-from live_server import live, until
+from live_server import until
 from socket_client import event, open_socket, outcomes, preview, send
 from websockets.asyncio.client import ClientConnection, connect
 
 from service import messages
-from service.api.app import create_app
 from service.errors import DeadlineInfeasible, WorkerLost
 from service.metrics import Metrics
 from service.settings import Settings
 
-SETTINGS = Settings(max_socket_requests=4, max_body_bytes=4096)
 TYPE = "urn:anytime:problem:"
 
 
 @pytest.fixture
-def pool() -> FakePool:
-    return FakePool()
-
-
-@pytest.fixture
-def metrics() -> Metrics:
-    return Metrics()
-
-
-@pytest.fixture
-async def address(pool: FakePool, metrics: Metrics) -> AsyncIterator[str]:
-    async with live(create_app(SETTINGS, pool, metrics), SETTINGS) as each:
-        yield each
+def settings() -> Settings:
+    return Settings(max_socket_requests=4, max_body_bytes=4096)
 
 
 @pytest.fixture

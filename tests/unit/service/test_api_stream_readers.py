@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import pytest
 from fake_pool import FakePool, result
 from live_server import live, until
 from socket_client import event, open_socket, outcomes, preview, send
@@ -14,24 +12,7 @@ from service.api.app import create_app
 from service.metrics import Metrics
 from service.settings import Settings
 
-SETTINGS = Settings()
 TYPE = "urn:anytime:problem:"
-
-
-@pytest.fixture
-def pool() -> FakePool:
-    return FakePool()
-
-
-@pytest.fixture
-def metrics() -> Metrics:
-    return Metrics()
-
-
-@pytest.fixture
-async def address(pool: FakePool, metrics: Metrics) -> AsyncIterator[str]:
-    async with live(create_app(SETTINGS, pool, metrics), SETTINGS) as each:
-        yield each
 
 
 async def test_closing_the_socket_cancels_what_runs(address: str, pool: FakePool, metrics: Metrics) -> None:
@@ -128,8 +109,8 @@ async def test_no_preview_after_the_ending(address: str, pool: FakePool) -> None
 
 async def test_draining_ends_requests_with_what_they_have(pool: FakePool, metrics: Metrics) -> None:
     pool.keep()
-    app = create_app(SETTINGS, pool, metrics)
-    async with live(app, SETTINGS) as address, open_socket(address) as ws:
+    app = create_app(Settings(), pool, metrics)
+    async with live(app, Settings()) as address, open_socket(address) as ws:
         await send(ws, type="generate", id="a")
         assert (await event(ws))["type"] == "accepted"
         assert app.state.server.pending == 1

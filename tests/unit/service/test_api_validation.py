@@ -10,17 +10,6 @@ from api_client import TYPE, api_client, counted
 from fake_pool import FakePool, manifest
 
 
-@pytest.fixture
-def pool() -> FakePool:
-    return FakePool()
-
-
-@pytest.fixture
-async def client(pool: FakePool) -> AsyncIterator[httpx.AsyncClient]:
-    async with api_client(pool) as each:
-        yield each
-
-
 @pytest.mark.parametrize(
     ("body", "fields"),
     [

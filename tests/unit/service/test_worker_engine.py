@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 from fake_model import FakeModel, code_of
+from manual_clock import ManualClock
 
 from service import messages
 from service.scheduler import Costs
@@ -14,22 +15,11 @@ from service.worker.engine import Engine
 QUALITY = [1 - 0.5**n for n in range(9)]
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 100.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def spend(self, seconds: float) -> None:
-        self.seconds += seconds
-
-
 class Bench:
     """An engine, and everything that it sends."""
 
     def __init__(self, slots: int = 4) -> None:
-        self.clock = Clock()
+        self.clock = ManualClock(100.0)
         self.model = FakeModel(slots=slots, spend=self.clock.spend)
         self.sent: list[messages.FromWorker] = []
         self.unencodable: set[str] = set()

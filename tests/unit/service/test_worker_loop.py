@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from fake_model import FakeModel
+from manual_clock import ManualClock
 
 from service import messages
 from service.scheduler import Costs
@@ -16,17 +17,6 @@ from service.worker.loop import Loop
 QUALITY = [n / 8 for n in range(9)]
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def spend(self, seconds: float) -> None:
-        self.seconds += seconds
-
-
 class Shutdown:
     def __init__(self) -> None:
         self.requested = False
@@ -35,7 +25,7 @@ class Shutdown:
 class Channel:
     """Messages that arrive when their time has come; when none are left, the shutdown is requested."""
 
-    def __init__(self, clock: Clock, shutdown: Shutdown, script: list[tuple[float, messages.ToWorker]]) -> None:
+    def __init__(self, clock: ManualClock, shutdown: Shutdown, script: list[tuple[float, messages.ToWorker]]) -> None:
         self.sent: list[messages.FromWorker] = []
         self.waits = 0
         self.closed = False
@@ -63,7 +53,7 @@ class Channel:
 
 class Bench:
     def __init__(self, *script: tuple[float, messages.ToWorker], models: tuple[str, ...] = ("fake",)) -> None:
-        self.clock = Clock()
+        self.clock = ManualClock(0.0)
         self.shutdown = Shutdown()
         self.channel = Channel(self.clock, self.shutdown, list(script))
         self.models = {name: FakeModel(spend=self.clock.spend) for name in models}

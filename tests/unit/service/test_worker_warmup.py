@@ -3,32 +3,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fake_model import FakeModel
+from manual_clock import ManualClock
 
 from service.worker.warmup import warm_up
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def spend(self, seconds: float) -> None:
-        self.seconds += seconds
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(0.0)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def model(clock: Clock) -> FakeModel:
+def model(clock: ManualClock) -> FakeModel:
     return FakeModel(slots=4, spend=clock.spend)
 
 
-def test_every_operation_is_measured_in_every_bucket(clock: Clock, model: FakeModel) -> None:
+def test_every_operation_is_measured_in_every_bucket(clock: ManualClock, model: FakeModel) -> None:
     model.step_s, model.decode_s = 0.002, 0.003
 
     def encode(_media: object, file_format: str, scale: int) -> bytes:
@@ -45,7 +35,7 @@ def test_every_operation_is_measured_in_every_bucket(clock: Clock, model: FakeMo
     assert not model.taken
 
 
-def test_formats_that_cannot_hold_the_media_are_left_out(clock: Clock) -> None:
+def test_formats_that_cannot_hold_the_media_are_left_out(clock: ManualClock) -> None:
     model = FakeModel()
     decode = model.decode
 

@@ -1,0 +1,44 @@
+"""An app over a pool without workers, and ways to talk to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from api_client import api_client
+from fake_pool import FakePool
+from live_server import live
+
+from service.api.app import create_app
+from service.metrics import Metrics
+from service.settings import Settings
+
+
+@pytest.fixture
+def pool() -> FakePool:
+    return FakePool()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings()
+
+
+@pytest.fixture
+async def client(pool: FakePool) -> AsyncIterator[httpx.AsyncClient]:
+    """Without a network."""
+    async with api_client(pool) as each:
+        yield each
+
+
+@pytest.fixture
+async def address(pool: FakePool, metrics: Metrics, settings: Settings) -> AsyncIterator[str]:
+    """`host:port` of the app on a real port."""
+    async with live(create_app(settings, pool, metrics), settings) as each:
+        yield each
