@@ -27,9 +27,9 @@ class Wire(Generic[Incoming]):
         incoming: the type, or union, of what the other side sends.
     """
 
-    def __init__(self, incoming: type[Incoming]) -> None:
+    def __init__(self, incoming: object) -> None:
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(incoming)
+        self._decoder: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(incoming)
         self._rest = bytearray()
 
     def pack(self, message: msgspec.Struct) -> bytes:

@@ -44,7 +44,7 @@ class WorkerProcess:
         self.index = index
         self._process = process
         self._writer = writer
-        self._wire = Wire[FromWorker](FromWorker)  # type: ignore[arg-type]  # a union is no type to mypy
+        self._wire = Wire[FromWorker](FromWorker)
         self._messages = self._receive(reader)
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._printing = asyncio.create_task(self._read_stderr())

@@ -31,7 +31,7 @@ class Channel:
         self.closed = False
         self._connection = connection
         self._connection.setblocking(False)
-        self._wire = Wire[ToWorker](ToWorker)  # type: ignore[arg-type]  # a union is no type to mypy
+        self._wire = Wire[ToWorker](ToWorker)
         self._unsent = bytearray()
         self._poller = select.poll()
         if wake is not None:

@@ -29,7 +29,7 @@ _MESSAGES = st.one_of(
 
 @given(sent=st.lists(_MESSAGES, max_size=8), cuts=st.lists(st.integers(1, 400), min_size=1))
 def test_any_cut_gives_the_same_messages(sent: list[messages.FromWorker], cuts: list[int]) -> None:
-    wire = Wire[messages.FromWorker](messages.FromWorker)  # type: ignore[arg-type]
+    wire = Wire[messages.FromWorker](messages.FromWorker)
     stream = b"".join(map(wire.pack, sent))
     received, at = [], 0
     while at < len(stream):
@@ -50,7 +50,7 @@ def test_what_the_socket_does_not_take_is_kept_and_sent_later() -> None:
     sent = [_result(size) for size in (10, 3_000_000, 20, 500_000)]
     for message in sent:
         channel.send(message)  # nobody reads: it must not block
-    wire = Wire[messages.FromWorker](messages.FromWorker)  # type: ignore[arg-type]
+    wire = Wire[messages.FromWorker](messages.FromWorker)
     received: list[messages.FromWorker] = []
     with ours:
         ours.setblocking(False)

@@ -43,7 +43,7 @@ def train_stage(context: RunContext, stage: TrainedStage, kill_at: int | None = 
         taken += 1
         return loss(rows, seed)
 
-    task.loss = counted  # type: ignore[method-assign]
+    vars(task)["loss"] = counted
     train(context, task, getattr(context.recipe.stages, stage))
     return taken
 
