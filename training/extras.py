@@ -1,4 +1,4 @@
-"""The packages that only training needs: the optional part of the installation."""
+"""The packages that only training and evaluation need: the optional part of the installation."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ def require_extras() -> None:
     """
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if missing:
-        raise AnytimeError(f"training needs {', '.join(missing)}: pip install 'anytime[train]'")
+        raise AnytimeError(f"training and evaluation need {', '.join(missing)}: pip install 'anytime[train]'")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from training.devices import Device, prepare_torch
+from training.extras import require_extras
 
 if TYPE_CHECKING:
     from training.evaluation.measure import Evaluation
@@ -38,6 +39,8 @@ def evaluate(
 
         anytime evaluate my-bundle --data ~/data/mnist --report reports/mine --samples 2000
     """
+    require_extras()
+
     from rich.console import Console
 
     from training.evaluation.console import progress_bar, show
