@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
-from fake_pool import FakePool
+from fake_pool import FakePool, app_over
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.api.app import create_app
 from service.settings import Settings
 
 SETTINGS = Settings(max_samples=8, max_scale=4, max_body_bytes=2048, max_deadline_ms=5000, default_deadline_ms=700)
@@ -19,7 +18,7 @@ TYPE = "urn:anytime:problem:"
 @asynccontextmanager
 async def api_client(pool: FakePool) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an app with small limits (`SETTINGS`)."""
-    app = create_app(SETTINGS, pool)
+    app = app_over(pool, SETTINGS)
     transport = httpx.ASGITransport(app)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as each:
         yield each

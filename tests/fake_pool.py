@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 
+from fastapi import FastAPI
 from manual_clock import ManualClock
 
 from models.bundle.manifest import Manifest
 from models.config import AutoencoderConfig, Media, PriorConfig
 from service import messages
+from service.api.app import create_app
 from service.errors import Draining, ServiceError
-from service.pool import Generation
+from service.metrics import Metrics
+from service.pool import Generation, Pool
+from service.settings import Settings
 
 PNG = b"\x89PNG\r\n\x1a\n-not-really"
 
@@ -119,3 +124,8 @@ class FakePool:
     def keep(self) -> None:
         """Leave tickets unanswered until the test answers them."""
         self.on_submit = lambda _ticket: None
+
+
+def app_over(pool: FakePool, settings: Settings, metrics: Metrics | None = None) -> FastAPI:
+    """The app, with this pool in place of one with workers."""
+    return create_app(settings, cast("Pool", pool), metrics)

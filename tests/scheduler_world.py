@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from service.outcomes import StopReason
 from service.scheduler import Costs, Ending, Job, Plan, plan
@@ -25,9 +26,9 @@ def costs_of(
     return costs
 
 
-def job(name: str, deadline: float, **fields: object) -> Job:
+def job(name: str, deadline: float, **fields: Any) -> Job:
     """A job that arrived at 0, floor 1, 16 codes at most."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "index": 0,
         "arrival": 0.0,
         "min_codes": 1,

@@ -43,8 +43,8 @@ def running_server(bundles: Path, folder: Path, *options: str) -> Iterator[Serve
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(os.environ)
         )
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         line = process.stdout.readline()
         assert line.startswith("ready on http://"), f"{line!r} and in the log:\n{log_file.read_text()}"
         yield ServerProcess(process, line.split()[2], line.strip(), log_file)

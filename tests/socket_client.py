@@ -31,7 +31,8 @@ async def event(ws: ClientConnection) -> dict[str, Any]:
     """The next event."""
     text = await asyncio.wait_for(ws.recv(), 30)
     assert isinstance(text, str)
-    return json.loads(text)
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 async def ending(ws: ClientConnection) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from training.data.sources import open_source
 from training.progress import RunProgress
 from training.recipe import Recipe
 
-STAGE = {"epochs": 3, "batch": 32, "learning_rate": 3e-3, "schedule": "cosine", "warmup": 0.2}
+EPOCHS = 3
+STAGE = {"epochs": EPOCHS, "batch": 32, "learning_rate": 3e-3, "schedule": "cosine", "warmup": 0.2}
 
 
 def toy_recipe() -> Recipe:

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable
 from service.errors import Malformed
 from service.settings import Settings
 
-_DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{0,15})?([eE][+-]?[0-9]{1,3})?")
-_INTEGER = re.compile(r"[0-9]{1,15}")
-_GRPC = re.compile(r"([0-9]{1,8})([HMSmun])")
+SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{0,15})?([eE][+-]?[0-9]{1,3})?")
+MILLISECONDS = re.compile(r"[0-9]{1,15}")
+GRPC = re.compile(r"([0-9]{1,8})([HMSmun])")
 _GRPC_UNIT_MS = {"H": 3_600_000.0, "M": 60_000.0, "S": 1_000.0, "m": 1.0, "u": 1e-3, "n": 1e-6}
 
 
@@ -50,16 +50,16 @@ def _from_headers(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[float]:
 
 
 def _ray(value: str) -> float | None:
-    return float(value) * 1000 if _DECIMAL.fullmatch(value) else None
+    return float(value) * 1000 if SECONDS.fullmatch(value) else None
 
 
 def _grpc(value: str) -> float | None:
-    match = _GRPC.fullmatch(value)
+    match = GRPC.fullmatch(value)
     return int(match[1]) * _GRPC_UNIT_MS[match[2]] if match else None
 
 
 def _envoy(value: str) -> float | None:
-    return float(value) if _INTEGER.fullmatch(value) else None
+    return float(value) if MILLISECONDS.fullmatch(value) else None
 
 
 _PARSERS: dict[bytes, Callable[[str], float | None]] = {

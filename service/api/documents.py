@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from service.api.deadlines import GRPC, MILLISECONDS, SECONDS
 from service.api.problems import MEDIA_TYPE
 from service.api.schemas import request_schema
 from service.encode import MEDIA_TYPES
@@ -60,6 +62,11 @@ def parameter(name: str, where: str, description: str, example: object, **schema
     }
 
 
+def _header_parameter(name: str, description: str, example: str, pattern: re.Pattern[str]) -> dict[str, Any]:
+    """A documented header that is refused unless all of it matches."""
+    return parameter(name, "header", description, example, pattern=f"^({pattern.pattern})$")
+
+
 _ANSWER_EXAMPLE = {
     "id": "5f0c2a",
     "model": "fashion-mnist",
@@ -103,20 +110,10 @@ GENERATE_DOCUMENT: dict[str, Any] = {
     "openapi_extra": {
         "requestBody": {"required": True, "content": {"application/json": {"schema": request_schema()}}},
         "parameters": [
-            parameter(
-                "x-request-timeout-seconds",
-                "header",
-                "Deadline in seconds.",
-                "0.05",
-                pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?$",
-            ),
-            parameter("grpc-timeout", "header", "Deadline as gRPC writes it.", "50m", pattern="^[0-9]{1,8}[HMSmun]$"),
-            parameter(
-                "x-envoy-expected-rq-timeout-ms", "header", "Deadline in milliseconds.", "50", pattern="^[0-9]{1,9}$"
-            ),
-            parameter(
-                "x-request-id", "header", "Returned, and named in the log.", "a-1", pattern="^[A-Za-z0-9._-]{1,128}$"
-            ),
+            _header_parameter("x-request-timeout-seconds", "Deadline in seconds.", "0.05", SECONDS),
+            _header_parameter("grpc-timeout", "Deadline as gRPC writes it.", "50m", GRPC),
+            _header_parameter("x-envoy-expected-rq-timeout-ms", "Deadline in milliseconds.", "50", MILLISECONDS),
+            parameter("x-request-id", "header", "Returned, and named in the log, if it is a plain name.", "a-1"),
         ],
     },
     "responses": {

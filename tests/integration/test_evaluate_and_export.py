@@ -246,8 +246,11 @@ def evaluate_command(bundle: Path, data: Path, report: Path, *options: str) -> N
 
 def test_an_untrained_run_has_no_quality_curve(data: Path, tmp_path: Path) -> None:
     context = new_run(data, tmp_path)
-    for stage, network in (("ordered", context.new_autoencoder()), ("prior", context.new_prior())):
-        save_checkpoint(context.weights_path(stage), network.state_dict(), {})
+    for path, network in (
+        (context.weights_path("ordered"), context.new_autoencoder()),
+        (context.weights_path("prior"), context.new_prior()),
+    ):
+        save_checkpoint(path, network.state_dict(), {})
     with pytest.raises(AnytimeError, match=r"no better than the mean image .* train it for longer"):
         evaluate.run(context)
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -54,12 +55,12 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def settings(bundles: Path, **fields: object) -> Settings:
+def settings(bundles: Path, **fields: Any) -> Settings:
     return Settings(bundles=bundles, device="cpu", slots=8, **{"queue_limit": 16} | fields)
 
 
-def generation(model: str = "tiny", n: int = 1, seed: int = 7, **fields: object) -> Generation:
-    values: dict[str, object] = {"min_codes": 1, "max_codes": 6 if model == "tiny" else LONG, "preview_ms": None}
+def generation(model: str = "tiny", n: int = 1, seed: int = 7, **fields: Any) -> Generation:
+    values: dict[str, Any] = {"min_codes": 1, "max_codes": 6 if model == "tiny" else LONG, "preview_ms": None}
     return Generation(
         model=model,
         n=n,
@@ -71,10 +72,10 @@ def generation(model: str = "tiny", n: int = 1, seed: int = 7, **fields: object)
 
 async def read(ticket: Ticket) -> tuple[list[messages.Preview], messages.Result]:
     """Everything that a ticket says; the result must be the last, and the only one."""
-    everything = [message async for message in ticket]
-    *previews, result = everything
+    *others, result = [message async for message in ticket]
     assert isinstance(result, messages.Result)
-    assert all(isinstance(preview, messages.Preview) for preview in previews)
+    previews = [other for other in others if isinstance(other, messages.Preview)]
+    assert previews == others
     return previews, result
 
 
@@ -181,7 +182,9 @@ class TestServing:
             shared.submit(generation(), shared.clock.now() + 1e-4)
         least = refusal.value.extra["minimum_deadline_ms"]
         assert isinstance(least, float)
-        assert least >= shared.minimum_deadline_ms("tiny") - 0.001
+        minimum = shared.minimum_deadline_ms("tiny")
+        assert minimum is not None
+        assert least >= minimum - 0.001
         assert await ending(shared.submit(generation(), shared.clock.now() + (least + 1) / 1000))
         with pytest.raises(Overloaded):
             shared.submit(generation(n=25), shared.clock.now() + 60)

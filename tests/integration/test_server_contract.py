@@ -7,17 +7,17 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import schemathesis
-from fake_pool import FakePool
+from fake_pool import FakePool, app_over
 from hypothesis import HealthCheck, Phase, settings
 from prometheus_client.parser import text_string_to_metric_families
 from schemathesis.specs.openapi import checks
 from server_process import ServerProcess, running_server
 
-from service.api.app import create_app
 from service.settings import Settings
 
 MEGABYTE = 1 << 20
@@ -36,7 +36,7 @@ def client(server: ServerProcess) -> Iterator[httpx.Client]:
         yield each
 
 
-api = schemathesis.openapi.from_dict(create_app(Settings(), FakePool()).openapi())
+api = schemathesis.openapi.from_dict(app_over(FakePool(), Settings()).openapi())
 
 
 # That labels and lengths depend on the loaded model cannot be said in a document, so what it allows may still be a 422.
@@ -58,7 +58,7 @@ CHECKED = [
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_the_document_is_kept(case: schemathesis.Case, server: ServerProcess) -> None:
+def test_the_document_is_kept(case: schemathesis.Case[Any], server: ServerProcess) -> None:
     response = case.call_and_validate(base_url=server.url, checks=CHECKED)
     assert response.status_code < 500 or response.status_code in ALLOWED_SERVER_ERRORS, response.content
     if response.status_code >= 400:

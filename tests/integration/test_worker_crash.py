@@ -36,9 +36,10 @@ def server(slow_bundle: Path, tmp_path: Path) -> Iterator[ServerProcess]:
 
 
 def worker_of(server: ServerProcess) -> int:
-    (worker,) = [
+    workers: list[int] = [
         child.pid for child in psutil.Process(server.process.pid).children() if "service.worker" in child.cmdline()
     ]
+    (worker,) = workers
     return worker
 
 

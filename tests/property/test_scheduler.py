@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from collections.abc import Callable
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -62,18 +63,25 @@ def some_world(draw: st.DrawFn) -> World:
     jobs = draw(some_jobs())
     world = World(draw(some_costs()), SLOTS, list(jobs))
     for each in draw(st.lists(st.sampled_from(jobs), max_size=5)):
-        world.events.append((draw(st.floats(0.0, 0.4)), lambda world, each=each: world.cancel(each)))
+        world.events.append((draw(st.floats(0.0, 0.4)), _cancel(each)))
     for each in draw(st.lists(st.sampled_from(jobs), max_size=5)):
         reason = draw(st.sampled_from([StopReason.CLIENT_STOP, StopReason.DRAIN]))
-        world.events.append((draw(st.floats(0.0, 0.4)), lambda _, each=each, reason=reason: _stop(each, reason)))
+        world.events.append((draw(st.floats(0.0, 0.4)), _stop(each, reason)))
     noise = random.Random(draw(st.integers(0, 2**32)))
     slowest = draw(st.sampled_from([1.0, 1.0, 3.0]))
     world.pace = lambda: noise.uniform(0.3, slowest)
     return world
 
 
-def _stop(each: Job, reason: StopReason) -> None:
-    each.stop = each.stop or reason
+def _cancel(each: Job) -> Callable[[World], None]:
+    return lambda world: world.cancel(each)
+
+
+def _stop(each: Job, reason: StopReason) -> Callable[[World], None]:
+    def stop(_world: World) -> None:
+        each.stop = each.stop or reason
+
+    return stop
 
 
 common = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

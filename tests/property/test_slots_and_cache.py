@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from factories import tiny_networks
 from hypothesis import HealthCheck, given, settings
@@ -48,7 +49,7 @@ OPERATION = st.one_of(
 
 @settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(OPERATION, min_size=4, max_size=20))
-def test_every_interleaving_draws_what_each_request_draws_alone(operations: list[tuple]) -> None:
+def test_every_interleaving_draws_what_each_request_draws_alone(operations: list[tuple[Any, ...]]) -> None:
     held: dict[int, tuple[SampleRequest, int]] = {}  # slot -> request, position
     try:
         _interleave(operations, held)
@@ -57,7 +58,7 @@ def test_every_interleaving_draws_what_each_request_draws_alone(operations: list
             model().release(slot)
 
 
-def _interleave(operations: list[tuple], held: dict[int, tuple[SampleRequest, int]]) -> None:
+def _interleave(operations: list[tuple[Any, ...]], held: dict[int, tuple[SampleRequest, int]]) -> None:
     for kind, *arguments in operations:
         if kind == "add" and arguments[0] not in held:
             slot, request = arguments

@@ -31,7 +31,8 @@ _MESSAGES = st.one_of(
 def test_any_cut_gives_the_same_messages(sent: list[messages.FromWorker], cuts: list[int]) -> None:
     wire = Wire[messages.FromWorker](messages.FromWorker)
     stream = b"".join(map(wire.pack, sent))
-    received, at = [], 0
+    received: list[messages.FromWorker] = []
+    at = 0
     while at < len(stream):
         size = cuts[len(received) % len(cuts)]
         received += wire.unpack(stream[at : at + size])

@@ -5,12 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from factories import tiny_manifest, tiny_networks, write_tiny_bundle
 
-from models.bundle import writer
 from models.bundle.manifest import MANIFEST
 from models.bundle.networks import load_networks
 from models.bundle.reader import find_bundles, read_manifest, verify_bundle
@@ -106,7 +106,7 @@ def test_a_file_outside_the_bundle_is_not_read(bundle: Path) -> None:
     ],
 )
 def test_weights_that_do_not_fit_the_manifest_are_refused(
-    tmp_path: Path, written_as: dict[str, object], said: str
+    tmp_path: Path, written_as: dict[str, Any], said: str
 ) -> None:
     networks = tiny_networks()
     write_bundle(tmp_path / "b", tiny_manifest(**written_as), networks.autoencoder, networks.prior)
@@ -142,7 +142,7 @@ def test_a_failed_write_leaves_nothing_behind(bundle: Path, monkeypatch: pytest.
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writer.Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_text", full)
     networks = tiny_networks(seed=1)
     with pytest.raises(BundleError, match="cannot be written: No space left on device"):
         write_bundle(bundle, networks.manifest, networks.autoencoder, networks.prior)

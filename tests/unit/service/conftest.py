@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from api_client import api_client
-from fake_pool import FakePool
+from fake_pool import FakePool, app_over
 from live_server import live
 
-from service.api.app import create_app
 from service.metrics import Metrics
 from service.settings import Settings
 
@@ -40,5 +39,5 @@ async def client(pool: FakePool) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def address(pool: FakePool, metrics: Metrics, settings: Settings) -> AsyncIterator[str]:
     """`host:port` of the app on a real port."""
-    async with live(create_app(settings, pool, metrics), settings) as each:
+    async with live(app_over(pool, settings, metrics), settings) as each:
         yield each

@@ -7,10 +7,9 @@ import json
 import logging
 
 import pytest
-from fake_pool import FakePool
+from fake_pool import FakePool, app_over
 from live_server import live, until
 
-from service.api.app import create_app
 from service.settings import Settings
 
 SETTINGS = Settings()
@@ -27,7 +26,7 @@ async def test_a_disconnect_cancels_the_ticket(abort: bool, caplog: pytest.LogCa
     caplog.set_level(logging.INFO, "service.request")
     pool = FakePool()
     pool.keep()
-    app = create_app(SETTINGS, pool)
+    app = app_over(pool, SETTINGS)
     async with live(app, SETTINGS) as address:
         _, writer = await asyncio.open_connection(*address.split(":"))
         writer.write(post(b"{}"))
@@ -46,7 +45,7 @@ async def test_a_disconnect_cancels_the_ticket(abort: bool, caplog: pytest.LogCa
 
 async def test_a_disconnect_within_the_body_is_counted() -> None:
     pool = FakePool()
-    app = create_app(SETTINGS, pool)
+    app = app_over(pool, SETTINGS)
     async with live(app, SETTINGS) as address:
         _, writer = await asyncio.open_connection(*address.split(":"))
         writer.write(post(b'{"n":', length=100))
@@ -60,7 +59,7 @@ async def test_a_disconnect_within_the_body_is_counted() -> None:
 
 async def test_the_connection_serves_on_after_a_refused_body() -> None:
     pool = FakePool()
-    async with live(create_app(SETTINGS, pool), SETTINGS) as address:
+    async with live(app_over(pool, SETTINGS), SETTINGS) as address:
         reader, writer = await asyncio.open_connection(*address.split(":"))
         for _ in range(2):
             writer.write(post(b"x" * (SETTINGS.max_body_bytes + 1)))
@@ -77,7 +76,7 @@ async def test_requests_wait_for_their_drain() -> None:
     """An answer that the pool gives while it closes still reaches its client."""
     pool = FakePool()
     pool.keep()
-    app = create_app(SETTINGS, pool)
+    app = app_over(pool, SETTINGS)
     async with live(app, SETTINGS) as address:
         reader, writer = await asyncio.open_connection(*address.split(":"))
         writer.write(post(b"{}"))

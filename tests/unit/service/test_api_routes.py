@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from fake_pool import FakePool, manifest
+from fake_pool import FakePool, app_over, manifest
 from fastapi import FastAPI
 
-from service.api.app import create_app
 from service.settings import Settings
 
 TYPE = "urn:anytime:problem:"
@@ -22,7 +21,7 @@ def pool() -> FakePool:
 
 @pytest.fixture
 def app(pool: FakePool) -> FastAPI:
-    return create_app(Settings(), pool)
+    return app_over(pool, Settings())
 
 
 @pytest.fixture

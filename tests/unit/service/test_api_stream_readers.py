@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from fake_pool import FakePool, result
+from fake_pool import FakePool, app_over, result
 from live_server import live, until
 from socket_client import event, open_socket, outcomes, preview, send
 
-from service.api.app import create_app
 from service.metrics import Metrics
 from service.settings import Settings
 
@@ -98,7 +98,7 @@ async def test_no_preview_after_the_ending(address: str, pool: FakePool) -> None
         for step in range(4):
             ticket.tell(preview(ticket, 1 + step))
         ticket.tell(result(ticket, 4))
-        events = []
+        events: list[dict[str, Any]] = []
         while not events or events[-1]["type"] != "completed":
             events.append(await event(ws))
             await ws.recv()
@@ -109,7 +109,7 @@ async def test_no_preview_after_the_ending(address: str, pool: FakePool) -> None
 
 async def test_draining_ends_requests_with_what_they_have(pool: FakePool, metrics: Metrics) -> None:
     pool.keep()
-    app = create_app(Settings(), pool, metrics)
+    app = app_over(pool, Settings(), metrics)
     async with live(app, Settings()) as address, open_socket(address) as ws:
         await send(ws, type="generate", id="a")
         assert (await event(ws))["type"] == "accepted"

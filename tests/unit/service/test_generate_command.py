@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_pool import FakePool, FakeTicket, result
+from fake_pool import FakePool, FakeTicket, app_over, result
 from live_server import live
 from PIL import Image
 
 from models.errors import AnytimeError
-from service.api.app import create_app
 from service.commands.generate import Wish, generate
 from service.commands.strip import strip
 from service.encode import encode
@@ -31,20 +30,20 @@ def grey(level: float, file_format: str = "png", scale: int = 4) -> bytes:
 @pytest.fixture
 def pool() -> FakePool:
     """Answers with as many codes as the deadline has tens of milliseconds, each a lighter grey."""
+    pool = FakePool()
 
     def answer(ticket: FakeTicket) -> None:
         codes = min(4, round((ticket.deadline - pool.clock.now()) * 100))
         encoding = ticket.generation.encoding
         ticket.tell(result(ticket, codes, "deadline", grey(codes / 4, encoding.format, encoding.scale)))
 
-    pool = FakePool()
     pool.on_submit = answer
     return pool
 
 
 @pytest.fixture
 async def url(pool: FakePool) -> AsyncIterator[str]:
-    async with live(create_app(Settings(), pool), Settings()) as address:
+    async with live(app_over(pool, Settings()), Settings()) as address:
         yield f"http://{address}"
 
 
@@ -69,7 +68,9 @@ async def test_several_deadlines_make_a_table_and_a_strip(
     await asyncio.to_thread(generate, url, Wish(None, None, None, 2, 4), [10.0, 20.0, 40.0], out)
     assert len({ticket.generation.sampling.seed for ticket in pool.tickets}) == 1
     with Image.open(out) as sheet:
-        levels = [level for _, level in sheet.convert("L").getcolors(1 << 16)]
+        colors = sheet.convert("L").getcolors(1 << 16)
+    assert colors is not None
+    levels = [level for _, level in colors]
     assert {64, 128, 255} <= set(levels)
     lines = capsys.readouterr().out.splitlines()
     rows = [line.split() for line in lines if "deadline" in line and "/" in line]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from fake_model import FakeModel, code_of
@@ -36,8 +37,8 @@ class Bench:
         self.clock.spend(0.0005)
         return file_format.encode()
 
-    def submit(self, name: str, remaining_ms: float = 1000.0, **fields: object) -> None:
-        values: dict[str, object] = {"n": 1, "seed": 1, "min_codes": 1, "max_codes": 8, "preview_ms": None}
+    def submit(self, name: str, remaining_ms: float = 1000.0, **fields: Any) -> None:
+        values: dict[str, Any] = {"n": 1, "seed": 1, "min_codes": 1, "max_codes": 8, "preview_ms": None}
         values |= {"format": "png"} | fields
         self.engine.submit(
             messages.Submit(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import pytest
 from fake_model import FakeModel
@@ -11,21 +12,25 @@ from manual_clock import ManualClock
 from service import messages
 from service.scheduler import Costs
 from service.scheduler.costs import WINDOW
+from service.worker.channel import Channel
 from service.worker.engine import Engine
 from service.worker.loop import Loop
+from service.worker.shutdown import Shutdown
 
 QUALITY = [n / 8 for n in range(9)]
 
 
-class Shutdown:
+class FakeShutdown:
     def __init__(self) -> None:
         self.requested = False
 
 
-class Channel:
+class FakeChannel:
     """Messages that arrive when their time has come; when none are left, the shutdown is requested."""
 
-    def __init__(self, clock: ManualClock, shutdown: Shutdown, script: list[tuple[float, messages.ToWorker]]) -> None:
+    def __init__(
+        self, clock: ManualClock, shutdown: FakeShutdown, script: list[tuple[float, messages.ToWorker]]
+    ) -> None:
         self.sent: list[messages.FromWorker] = []
         self.waits = 0
         self.closed = False
@@ -54,8 +59,8 @@ class Channel:
 class Bench:
     def __init__(self, *script: tuple[float, messages.ToWorker], models: tuple[str, ...] = ("fake",)) -> None:
         self.clock = ManualClock(0.0)
-        self.shutdown = Shutdown()
-        self.channel = Channel(self.clock, self.shutdown, list(script))
+        self.shutdown = FakeShutdown()
+        self.channel = FakeChannel(self.clock, self.shutdown, list(script))
         self.models = {name: FakeModel(spend=self.clock.spend) for name in models}
         engines = []
         for name, model in self.models.items():
@@ -64,7 +69,7 @@ class Bench:
             costs.decodes.observe(1, 0.001)
             engines.append(Engine(name, model, QUALITY, costs, lambda *_: b"x", self.clock, self.channel.send))
         self.engines = engines
-        self.loop = Loop(engines, self.channel, self.clock, self.shutdown)
+        self.loop = Loop(engines, cast("Channel", self.channel), self.clock, cast("Shutdown", self.shutdown))
 
     def results(self) -> dict[str, messages.Result]:
         return {message.id: message for message in self.channel.sent if isinstance(message, messages.Result)}
@@ -113,17 +118,18 @@ def test_stop_cancel_and_drain_reach_their_requests() -> None:
     assert reasons == {"a": "client_stop", "c": "drain", "d": "drain"}
 
 
-def test_models_take_turns() -> None:
+def test_models_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench((0.0, submit("a", model="one")), (0.0, submit("b", model="two")), models=("one", "two"))
     order: list[str] = []
     for name, model in bench.models.items():
-        step = model.step
 
-        def recorded(slots: list[int], name: str = name, step: object = step) -> None:
+        def recorded(
+            slots: Sequence[int], name: str = name, step: Callable[[Sequence[int]], None] = model.step
+        ) -> None:
             order.append(name)
             step(slots)
 
-        model.step = recorded
+        monkeypatch.setattr(model, "step", recorded)
     bench.loop.run()
     assert order == ["one", "two"] * 8
 
@@ -135,7 +141,7 @@ def test_a_request_keeps_its_deadline_while_another_model_works() -> None:
     assert bench.results()["b"].outputs[0].codes
 
 
-def test_terminated_it_answers_first() -> None:
+def test_terminated_it_answers_first(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench((0.0, submit("a")), (0.003, messages.Cancel("nobody")))
     drain = bench.channel.drain
 
@@ -143,7 +149,7 @@ def test_terminated_it_answers_first() -> None:
         bench.shutdown.requested = bench.clock.now() > 0.002
         yield from drain()
 
-    bench.channel.drain = drain_and_terminate
+    monkeypatch.setattr(bench.channel, "drain", drain_and_terminate)
     bench.loop.run()
     assert bench.results()["a"].outputs[0].stop_reason == "drain"
     assert len(bench.results()["a"].outputs[0].codes) < 8
@@ -172,7 +178,7 @@ def test_a_model_that_raised_is_tried_when_idle() -> None:
     bench.models["fake"].poison["step"] = {1}
     bench.loop.run()
     (engine,) = bench.engines
-    assert ("step", 1) in engine.model.calls
+    assert ("step", 1) in bench.models["fake"].calls
     assert not engine.suspect
 
 
@@ -185,8 +191,8 @@ def test_what_was_refused_for_its_cost_is_measured_again_while_idle_until_nothin
     bench.loop.run()
     assert engine.costs.step(2) == pytest.approx(0.001)
     assert ("png", 8) in engine.costs.encodes.table()
-    assert engine.model.calls.count(("step", 2)) == WINDOW
-    assert not engine.model.taken
+    assert bench.models["fake"].calls.count(("step", 2)) == WINDOW
+    assert not bench.models["fake"].taken
     (last,) = [message for message in bench.channel.sent if isinstance(message, messages.Stats)][-1:]
     assert last.minimums["fake"].further_s < 1.0
 

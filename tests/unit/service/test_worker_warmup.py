@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from fake_model import FakeModel
 from manual_clock import ManualClock
 
+from models.runtime.protocol import Decoded
 from service.worker.warmup import warm_up
 
 
@@ -35,14 +38,14 @@ def test_every_operation_is_measured_in_every_bucket(clock: ManualClock, model: 
     assert not model.taken
 
 
-def test_formats_that_cannot_hold_the_media_are_left_out(clock: ManualClock) -> None:
+def test_formats_that_cannot_hold_the_media_are_left_out(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     model = FakeModel()
     decode = model.decode
 
-    def decode_audio(slots: list[int]) -> object:
+    def decode_audio(slots: Sequence[int]) -> Decoded:
         decoded = decode(slots)
-        return type(decoded)(np.zeros((len(slots), 1, 16), np.float32), decoded.codes)
+        return Decoded(np.zeros((len(slots), 1, 16), np.float32), decoded.codes)
 
-    model.decode = decode_audio
+    monkeypatch.setattr(model, "decode", decode_audio)
     costs = warm_up(model, lambda media, *_: media.tobytes(), clock)
     assert {file_format for file_format, _ in costs.encodes.table()} == {"npy"}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from models.config import SamplingDefaults
@@ -37,7 +39,9 @@ def test_all_hold_where_all_numbers_are_good() -> None:
     ("name", "argument"), [("error_falls", "gain"), ("below_pca", "below"), ("distance_falls", "drop")]
 )
 def test_one_bad_number_breaks_its_claim_alone(name: str, argument: str) -> None:
-    bad, doubtful = checked(**{argument: HARM}), checked(**{argument: UNSURE})
+    harm: dict[str, Any] = {argument: HARM}
+    doubt: dict[str, Any] = {argument: UNSURE}
+    bad, doubtful = checked(**harm), checked(**doubt)
     assert [claim.name for claim in bad.values() if not claim.holds] == [name]
     assert [claim.name for claim in doubtful.values() if not claim.holds] == []
     assert [claim.name for claim in doubtful.values() if not claim.beyond_noise] == [name]

@@ -11,13 +11,14 @@ def with_moments(count: int, mean: Tensor, factor: Tensor, seed: int) -> Tensor:
     """Features whose sample mean is exactly `mean` and whose sample covariance is `factor @ factor.T`."""
     raw = torch.randn(count, len(mean), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     raw -= raw.mean(0)
-    white = raw @ torch.linalg.inv(torch.linalg.cholesky(raw.T @ raw / (count - 1))).T
+    white: Tensor = raw @ torch.linalg.inv(torch.linalg.cholesky(raw.T @ raw / (count - 1))).T
     return white @ factor.T + mean
 
 
 def square_root(matrix: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
-    return vectors @ values.clamp(min=0).sqrt().diag() @ vectors.T
+    root: Tensor = vectors @ values.clamp(min=0).sqrt().diag() @ vectors.T
+    return root
 
 
 def test_equals_the_closed_form_for_independent_features() -> None:

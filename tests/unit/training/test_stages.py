@@ -49,7 +49,7 @@ def test_ordered_stage_draws_a_length_for_every_picture(context: RunContext, mon
         task.loss(torch.arange(300), seed)
     assert torch.equal(seen[0], seen[1])
     assert not torch.equal(seen[0], seen[2])
-    assert seen[0].unique().tolist() == [1, 2, 3, 4, 5, 6]
+    assert torch.unique(seen[0]).tolist() == [1, 2, 3, 4, 5, 6]
     assert seen[0].bincount()[1:].min() > 300 / 6 / 2
 
     seen.clear()
@@ -77,9 +77,12 @@ def test_validation_does_not_depend_on_the_batch_it_runs_in(
 def test_codes_are_those_of_the_shipped_autoencoder_in_the_splits_order(context: RunContext) -> None:
     codes.run(context)
     network = context.autoencoder()
-    for name, split in (("train", context.dataset.train), ("validation", context.dataset.validation)):
+    for found, split in (
+        (context.codes("train"), context.dataset.train),
+        (context.codes("validation"), context.dataset.validation),
+    ):
         expected = network.encode_codes(split.batch(slice(None), context.device))
-        assert torch.equal(context.codes(name), expected)  # type: ignore[arg-type]
+        assert torch.equal(found, expected)
 
 
 def test_shipped_weights_survive_half_precision(context: RunContext) -> None:

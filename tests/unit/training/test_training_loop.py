@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 from toy_data import toy_split, write_idx_folder
-from toy_recipe import STAGE, toy_run
+from toy_recipe import EPOCHS, toy_run
 
 from training.checkpoint import load_checkpoint, load_tensors
 from training.context import RunContext
@@ -91,7 +91,7 @@ def test_killed_and_resumed_is_the_same_to_the_last_bit(
     assert context.weights_path(stage).read_bytes() == unbroken.weights_path(stage).read_bytes()
     assert context.checkpoint_path(stage).read_bytes() == unbroken.checkpoint_path(stage).read_bytes()
     if checkpoint_seconds == 0:
-        assert taken == STEPS * STAGE["epochs"] - sum(kills)  # type: ignore[operator]
+        assert taken == STEPS * EPOCHS - sum(kills)
 
 
 def test_another_seed_is_another_model(unbroken: RunContext, data: Path, tmp_path: Path) -> None:
