@@ -1,6 +1,6 @@
 """Everything that crosses a process boundary, and how it is written there (msgpack).
 
-API process -> worker:  Submit, Stop, Cancel, Remeasure, Drain
+API process -> worker:  Submit, Extend, Stop, Cancel, Remeasure, Drain
 Worker -> API process:  Ready, StartFailed, Preview, Result, Failed, Stats
 
 Clocks are never compared across processes: durations travel, and each side anchors them to its own clock on receipt.
@@ -27,17 +27,19 @@ class ImageOptions(msgspec.Struct, frozen=True):
 
 
 class Sampling(msgspec.Struct, frozen=True):
-    """The parameters that decide the codes."""
+    """What decides the codes: sample i is keyed by (seed, index + i), and begins with the codes that are given."""
 
     seed: int
     label: int | None
     temperature: float
     top_k: int
     top_p: float
+    index: int = 0
+    codes: tuple[int, ...] = ()
 
 
 class Submit(_Message, frozen=True):
-    """Generate `n` samples, sample i keyed by (seed, i).
+    """Generate `n` samples.
 
     Attributes:
         remaining_ms: until the worker must have handed its result to the transport; the sender has already
@@ -55,6 +57,13 @@ class Submit(_Message, frozen=True):
     min_codes: int
     max_codes: int
     preview_ms: float | None = None
+
+
+class Extend(_Message, frozen=True):
+    """This request has `remaining_ms` from now on, meant as in `Submit`."""
+
+    id: str
+    remaining_ms: float
 
 
 class Stop(_Message, frozen=True):
@@ -116,19 +125,21 @@ class Minimum(msgspec.Struct, frozen=True):
     """What the parts of the smallest answer take, for requests of several samples or of another encoding.
 
     Attributes:
-        first: one sample's first code, decoded.
+        step: one sample's first code.
+        decode: its decode.
         further_s: what each further sample beside it adds.
         encodings: each sample's encoding, for the kinds that were measured.
     """
 
-    first: Duration
+    step: Duration
+    decode: Duration
     further_s: float
     encodings: list[EncodeCost]
 
     @property
     def alone(self) -> Duration:
         """What one sample takes, encoded the quickest way."""
-        return self.first.then(min((each.takes for each in self.encodings), default=NO_TIME))
+        return self.step.then(self.decode).then(min((each.takes for each in self.encodings), default=NO_TIME))
 
 
 class Ready(_Message, frozen=True):
@@ -185,5 +196,5 @@ class Stats(_Message, frozen=True):
     minimums: dict[str, Minimum]
 
 
-ToWorker: TypeAlias = Submit | Stop | Cancel | Remeasure | Drain
+ToWorker: TypeAlias = Submit | Extend | Stop | Cancel | Remeasure | Drain
 FromWorker: TypeAlias = Ready | StartFailed | Preview | Result | Failed | Stats

@@ -33,7 +33,7 @@ class FakeModel:
         if slot in self.taken or not 0 <= slot < self.slots:
             raise ValueError(f"slot {slot} is not free")
         self._raise_if_poisoned("begin", [request])
-        self.taken[slot] = (request, [])
+        self.taken[slot] = (request, list(request.codes))
 
     def step(self, slots: Sequence[int]) -> None:
         assert slots

@@ -68,6 +68,9 @@ class FakeTicket:
             if isinstance(message, messages.Result):
                 return
 
+    def extend(self, deadline: float) -> None:
+        self.deadline = deadline
+
     def stop(self) -> None:
         self.stopped = True
         self.tell(result(self, 2, "client_stop"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from service.outcomes import StopReason
 from service.scheduler import Costs, Ending, Job, Plan, plan
+from service.scheduler.timetable import step_cost
 
 KIND = ("png", 1)
 CODES = 16
@@ -100,7 +101,7 @@ class World:
 
     def _carry_out(self, chosen: Plan) -> None:
         kinds_of_action = [bool(chosen.decode), bool(chosen.preview), bool(chosen.step)]
-        assert sum(kinds_of_action) == 1, "a plan is one action"
+        assert sum(kinds_of_action) == 1 or (chosen.enter and not any(kinds_of_action)), "a plan is one action"
         for entered, slot in chosen.enter:
             assert entered.slot is None
             assert 0 <= slot < self.slots
@@ -111,9 +112,12 @@ class World:
         assert all(each in self.present and each.slot is not None for each in acting)
         if chosen.step:
             assert all(each.position < each.max_codes for each in acting)
-            self.now += self.pace() * self.costs.step(len(acting))
+            self.now += self.pace() * step_cost(acting, self.costs)
             for each in acting:
                 each.position += 1
+                each.unread = 0
+            return
+        if not acting:
             return
         assert all(each.position >= 1 for each in acting), "there is no empty answer"
         self.now += self.pace() * self.costs.decode(len(acting))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from models.autoencoder import OrderedVQVAE
 from models.prior import TransformerPrior
@@ -59,12 +58,16 @@ class OrderedModel:
         self._draws[:, :_UNIFORMS] = 1.0  # valid for the spare row, too
         self._codes = torch.zeros((rows, prior.codes), dtype=torch.int64, device=self._device)
         self._restricted: set[int] = set()  # slots whose draw looks at top_k and top_p
+        self._unread: dict[
+            int, list[int]
+        ] = {}  # by slot, the tokens before the present one that the cache does not hold
 
     @torch.inference_mode()
     def begin(self, slot: int, request: SampleRequest) -> None:
         """See `AnytimeModel.begin`."""
         self._check(request)
-        self._table.occupy(slot)
+        given = len(request.codes)
+        self._table.occupy(slot, given)
         codebook = self._prior.codebook
         greedy = request.temperature == 0
         restricted = greedy or 0 < request.top_k < codebook or request.top_p < 1
@@ -75,13 +78,20 @@ class OrderedModel:
         draws[_TOP_P] = request.top_p
         draws[_UNIFORMS:] = code_uniforms(request.seed, request.sample, self.total_codes)
         self._draws[slot] = torch.from_numpy(draws)
-        self._state[slot] = torch.tensor([self._prior.start_token(request.label), 0])
+        *earlier, last = self._prior.start_token(request.label), *request.codes
+        self._state[slot] = torch.tensor([last, given])
+        self._unread.pop(slot, None)
+        if given:
+            self._codes[slot, :given] = torch.tensor(request.codes)
+            self._unread[slot] = earlier
 
     @torch.inference_mode()
     def step(self, slots: Sequence[int]) -> None:
         """See `AnytimeModel.step`."""
         self._table.check_can_step(slots)
-        rows = self._rows(slots)
+        if self._unread:
+            self._read([slot for slot in slots if slot in self._unread])
+        rows = torch.tensor(self._rows(slots), device=self._device)
         tokens, positions = self._state.index_select(0, rows).unbind(1)
         draws = self._draws.index_select(0, rows)
         drawn = draw(
@@ -95,6 +105,22 @@ class OrderedModel:
         self._codes[rows, positions] = drawn
         self._state[rows] = torch.stack((drawn, positions + (rows < self.slots)), dim=1)
         self._table.advance(slots)
+
+    def _read(self, slots: Sequence[int]) -> None:
+        """Bring the codes that were given into the cache, as many rows at a time as the buckets allow.
+
+        A layer writes the keys and values of all rows before it attends, and each row sees only the positions up to its
+        own, so that one pass reads many positions. In the full table a row is its slot's, and reads one at a time.
+        """
+        width = self.buckets[-2] if len(self.buckets) > 1 else 1
+        for slot in slots:
+            tokens = self._unread.pop(slot)
+            for start in range(0, len(tokens), width):
+                unread = iter(enumerate(tokens[start : start + width], start))
+                rows = self._rows([slot] * len(tokens[start : start + width]))
+                fed = [(row, *(next(unread) if row == slot else (0, 0))) for row in rows]
+                row, position, token = torch.tensor(fed, device=self._device).unbind(1)
+                self._cached.step(token, position, row)
 
     @torch.inference_mode()
     def decode(self, slots: Sequence[int]) -> Decoded:
@@ -128,7 +154,7 @@ class OrderedModel:
         if positions[self.slots] != 0:
             raise AssertionError("the spare row has moved")
 
-    def _rows(self, slots: Sequence[int]) -> Tensor:
+    def _rows(self, slots: Sequence[int]) -> list[int]:
         """The rows of the smallest bucket that holds the slots, padded with the spare row.
 
         In the full table every slot has its own row, whoever else is there (`invariant_buckets` relies on it).
@@ -137,10 +163,8 @@ class OrderedModel:
         spare = self.slots
         if bucket == self.slots:
             chosen = set(slots)
-            rows = [slot if slot in chosen else spare for slot in range(self.slots)]
-        else:
-            rows = [*slots, *[spare] * (bucket - len(slots))]
-        return torch.tensor(rows, device=self._device)
+            return [slot if slot in chosen else spare for slot in range(self.slots)]
+        return [*slots, *[spare] * (bucket - len(slots))]
 
     def _check(self, request: SampleRequest) -> None:
         """Raise ValueError naming the field that is out of range."""
@@ -152,6 +176,8 @@ class OrderedModel:
             "temperature": request.temperature >= 0,
             "top_k": request.top_k >= 0,
             "top_p": 0 < request.top_p <= 1,
+            "codes": len(request.codes) <= self.total_codes
+            and all(0 <= code < self._prior.codebook for code in request.codes),
         }
         for field, fits in limits.items():
             if not fits:

@@ -24,6 +24,7 @@ class SampleRequest:
         temperature: 0 takes the most likely code each time.
         top_k: keep the k most likely codes; 0 keeps all.
         top_p: keep the smallest set of most likely codes whose probability reaches top_p; 1 keeps all.
+        codes: the first codes of the sample, given; what is drawn goes on from them.
     """
 
     seed: int
@@ -32,6 +33,7 @@ class SampleRequest:
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    codes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,15 @@ class AnytimeModel(Protocol):
     buckets: tuple[int, ...]
 
     def begin(self, slot: int, request: SampleRequest) -> None:
-        """Occupy a free slot at position 0. Raises ValueError if the slot is taken or the request is out of range."""
+        """Occupy a free slot, at the position after the codes that are given.
+
+        Raises ValueError if the slot is taken or the request is out of range.
+        """
 
     def step(self, slots: Sequence[int]) -> None:
         """Draw one more code in each named slot (at least one, no repeats).
+
+        The first step after codes were given also reads them: about one more step, with a row for each.
 
         Raises ValueError if a slot is free or already holds `total_codes` codes; then no slot has changed.
         """

@@ -15,13 +15,13 @@ class SlotTable:
     def __len__(self) -> int:
         return len(self._positions)
 
-    def occupy(self, slot: int) -> None:
-        """Take a free slot at position 0. Raises ValueError if it is taken or does not exist."""
+    def occupy(self, slot: int, position: int = 0) -> None:
+        """Take a free slot. Raises ValueError if it is taken or does not exist."""
         if not 0 <= slot < len(self._positions):
             raise ValueError(f"there is no slot {slot} among {len(self._positions)}")
         if self._positions[slot] is not None:
             raise ValueError(f"slot {slot} is taken")
-        self._positions[slot] = 0
+        self._positions[slot] = position
 
     def position(self, slot: int) -> int:
         """How far a taken slot has come. Raises ValueError if it is free or does not exist."""

@@ -20,7 +20,7 @@ Milliseconds = Annotated[float, Meta(description="milliseconds")]
 
 
 class OutputAnswer(msgspec.Struct):
-    """One sample.
+    """One sample. Its codes, with its seed and index and the request's parameters, are all it takes to go on with it.
 
     Over a websocket in binary mode `b64` is left out and `bytes` tells the size of the sample in the frame that
     follows. A preview has no `stop_reason`.
@@ -98,7 +98,7 @@ class ErrorEvent(msgspec.Struct, tag_field="type", tag="error"):
 def output_of(output: messages.Output, resolved: Resolved, *, binary: bool = False) -> OutputAnswer:
     """One sample as a client sees it."""
     return OutputAnswer(
-        index=output.index,
+        index=resolved.generation.sampling.index + output.index,
         media_type=MEDIA_TYPES[resolved.generation.encoding.format],
         codes=output.codes,
         codes_total=resolved.manifest.codes,

@@ -61,6 +61,8 @@ def resolve(
             # More than the codebook has is all of it.
             top_k=min(defaults.top_k if request.top_k is None else request.top_k, manifest.autoencoder.codebook),
             top_p=defaults.top_p if request.top_p is None else request.top_p,
+            index=request.index,
+            codes=tuple(request.codes),
         ),
         encoding=messages.ImageOptions(format=file_format, scale=request.scale),
         min_codes=request.min_codes,
@@ -110,6 +112,7 @@ def _problems(
         yield "max_codes", f"must be at most {manifest.codes}, the codes of a complete sample"
     if request.max_codes is not None and request.max_codes < request.min_codes:
         yield "max_codes", "must not be below min_codes"
+    yield from _problems_of_codes(request, manifest)
     if request.scale > settings.max_scale:
         yield "scale", f"must be at most {settings.max_scale} on this server"
     else:
@@ -117,6 +120,15 @@ def _problems(
             check_encodable(manifest.media.shape, file_format, request.scale)
         except ValueError as error:
             yield "format", str(error)
+
+
+def _problems_of_codes(request: GenerateRequest, manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """What is wrong with the codes that are given."""
+    most, codebook = request.max_codes or manifest.codes, manifest.autoencoder.codebook
+    if len(request.codes) > most:
+        yield "codes", f"must be at most {most}, the codes that this request may have"
+    if not all(0 <= code < codebook for code in request.codes):
+        yield "codes", f"must each be from 0 to {codebook - 1}"
 
 
 def _label_bounds(labels: tuple[str, ...]) -> str:

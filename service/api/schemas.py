@@ -8,9 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 LARGEST_SEED = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
+LARGEST_INDEX = 2**31 - 1
 
 _EXAMPLES = [
     {"deadline_ms": 50, "seed": 7, "label": "sneaker", "scale": 8},
+    {"deadline_ms": 200, "n": 3, "seed": 8, "label": "bag", "codes": [17, 4]},
     {"deadline_ms": 200, "n": 4, "temperature": 0.9, "top_k": 40, "format": "webp"},
 ]
 
@@ -27,9 +29,17 @@ class GenerateRequest(BaseModel):
         description="Milliseconds from the server's receipt of the request to the last byte of its answer. Longer than "
         "the server's maximum is clamped to that; the answer says which deadline it was given.",
     )
-    n: int = Field(1, ge=1, description="Samples; sample i is keyed by (seed, i).")
+    n: int = Field(1, ge=1, description="Samples; each has an index, from `index` on, and is keyed by (seed, index).")
     seed: int | None = Field(
         None, ge=0, le=LARGEST_SEED, description="Decides the codes; drawn at random and returned if left out."
+    )
+    index: int = Field(
+        0, ge=0, le=LARGEST_INDEX, description="Of the first sample: to go on from one of several, its own."
+    )
+    codes: list[int] = Field(
+        [],
+        description="The first codes of every sample, given: with an answer's own codes, seed, index and parameters it "
+        "is gone on with where it stopped; with another seed, what follows is a variation.",
     )
     label: str | int | None = Field(
         None, description="Class to draw, by name (in any case) or index; left out or null for any."
@@ -59,6 +69,18 @@ class GenerateMessage(GenerateRequest):
     binary: bool = Field(False, description="Send media as a binary frame after the event instead of inside it.")
 
 
+class ExtendMessage(BaseModel):
+    """Give a request a later deadline."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    type: Literal["extend"]
+    id: _RequestId
+    deadline_ms: float = Field(
+        gt=0, description="Milliseconds from the receipt of the request. One that is not later changes nothing."
+    )
+
+
 class StopMessage(BaseModel):
     """Answer a request now, with what it has."""
 
@@ -77,8 +99,8 @@ class CancelMessage(BaseModel):
     id: _RequestId
 
 
-SocketMessage = Annotated[GenerateMessage | StopMessage | CancelMessage, Field(discriminator="type")]
-SOCKET_MESSAGE: TypeAdapter[GenerateMessage | StopMessage | CancelMessage] = TypeAdapter(SocketMessage)
+SocketMessage = GenerateMessage | ExtendMessage | StopMessage | CancelMessage
+SOCKET_MESSAGE: TypeAdapter[SocketMessage] = TypeAdapter(Annotated[SocketMessage, Field(discriminator="type")])
 
 
 def request_schema() -> dict[str, object]:

@@ -20,7 +20,7 @@ from service.api.log import log_request
 from service.api.outbox import Outbox, Parcel
 from service.api.problems import Cancelled, UpgradeRequired, from_validation, internal_error, invalid_field, problem_of
 from service.api.resolve import Resolved, find_model, resolve
-from service.api.schemas import SOCKET_MESSAGE, GenerateMessage, StopMessage
+from service.api.schemas import SOCKET_MESSAGE, ExtendMessage, GenerateMessage, StopMessage
 from service.api.server import Server, server_of
 from service.errors import Malformed, Overloaded, PayloadTooLarge, ServiceError
 from service.pool import Ticket
@@ -144,6 +144,8 @@ class Session:
             return
         if isinstance(message, StopMessage):
             job.ticket.stop()
+        elif isinstance(message, ExtendMessage):
+            self._extend(job, message.deadline_ms)
         else:
             self._cancel(job)
 
@@ -233,6 +235,13 @@ class Session:
         job.ended = True
         self._outbox.drop_previews(job.id)
         self._outbox.reply(ending)
+
+    def _extend(self, job: _Job, wanted_ms: float) -> None:
+        """Give a request a later deadline, clamped like the first."""
+        later = min(wanted_ms, self._server.settings.max_deadline_ms)
+        if later > job.account.deadline_ms:
+            job.account.deadline_ms = later
+            job.ticket.extend(job.account.deadline)
 
     def _cancel(self, job: _Job) -> None:
         job.account.abandoned()

@@ -39,11 +39,12 @@ def least_of(generation: Generation, workers: Sequence[Supervisor], way: Duratio
 
 
 def minimum(generation: Generation, costs: messages.Minimum, slots: int) -> Duration:
-    """One code of each sample, decoded and encoded as asked; more samples than slots take turns."""
+    """One code of each sample unless codes are given, decoded and encoded as asked; they take turns if slots are few."""
     known = {(each.format, each.scale): each.takes for each in costs.encodings}
     encode = by_pixels(known, (generation.encoding.format, generation.encoding.scale))
     further = (generation.n - 1) * costs.further_s
-    first = costs.first.times(ceil(generation.n / slots))
+    first = costs.decode if generation.sampling.codes else costs.step.then(costs.decode)
+    first = first.times(ceil(generation.n / slots))
     return first.then(encode.times(generation.n)).then(exactly(further))
 
 

@@ -162,6 +162,17 @@ class Pool:
 
     # What tickets ask for.
 
+    def extend(self, ticket: Ticket) -> None:
+        """Tell the worker of a request's new deadline; one that is parked has more hope."""
+        now = self.clock.now()
+        holder = self._holders.get(ticket.id)
+        if holder is None:
+            self._place(ticket, now)
+            return
+        remaining = ticket.deadline - now - self._reserve.duration.high
+        holder.send(messages.Extend(ticket.id, 1000 * remaining))
+        self._watch(ticket, holder, remaining)
+
     def stop(self, ticket: Ticket) -> None:
         """Answer this request now; one that is parked, as soon as it has a worker."""
         if holder := self._holders.get(ticket.id):
@@ -278,6 +289,10 @@ class Pool:
         )
         if ticket.stopped:
             worker.send(messages.Stop(ticket.id))
+        self._watch(ticket, worker, remaining)
+
+    def _watch(self, ticket: Ticket, worker: Supervisor, remaining: float) -> None:
+        """Look at the worker if it has not answered long after the deadline."""
         self._set_timer(ticket, remaining + _SILENCE_S, lambda: self._overdue(ticket, worker, looked=False))
 
     def _overdue(self, ticket: Ticket, worker: Supervisor, *, looked: bool) -> None:

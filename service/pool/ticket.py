@@ -34,6 +34,9 @@ class Generation:
 class TicketOwner(Protocol):
     """Whom a ticket passes its holder's wishes to."""
 
+    def extend(self, ticket: Ticket) -> None:
+        """This request has another deadline."""
+
     def stop(self, ticket: Ticket) -> None:
         """Answer this request now."""
 
@@ -90,6 +93,12 @@ class Ticket:
     def ended(self) -> bool:
         """Whether it has had its ending."""
         return self._ended
+
+    def extend(self, deadline: float) -> None:
+        """Let the request take until `deadline`; one that is not later than the present one changes nothing."""
+        if not self._ended and deadline > self.deadline:
+            self.deadline = deadline
+            self._owner.extend(self)
 
     def stop(self) -> None:
         """Ask for the answer now, at the present prefix."""

@@ -22,6 +22,7 @@ class Job:
         preview_every: seconds between two previews at least, None for no previews.
         slot: None while waiting.
         position: how many codes it holds.
+        unread: how many of them were given with the request and are yet to be read, by its first step.
         stop: CLIENT_STOP or DRAIN once it should end at its present prefix.
         preview_at: not before then is the next preview due.
         previewed: position at the last preview; a new one is worth making only beyond it.
@@ -37,6 +38,7 @@ class Job:
     preview_every: float | None = None
     slot: int | None = None
     position: int = 0
+    unread: int = 0
     stop: StopReason | None = None
     preview_at: float = 0.0
     previewed: int = 0
@@ -68,7 +70,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do next, as the jobs of one action: either `decode`, or `preview`, or `enter` followed by `step`.
+    """What to do next, as the jobs of one action: either `decode`, or `preview`, or `enter`, followed by `step` or not.
 
     After it the world is looked at again: a plan never reaches further than one call into the runtime.
 

@@ -23,7 +23,7 @@ from operator import attrgetter
 from service.outcomes import StopReason
 from service.scheduler.costs import Costs
 from service.scheduler.jobs import Ending, Entry, Job, Plan
-from service.scheduler.timetable import all_on_time, first_batch, floors_within_reach, late_jobs
+from service.scheduler.timetable import all_on_time, first_batch, floors_within_reach, late_jobs, step_cost
 
 _urgency = attrgetter("urgency")
 
@@ -47,6 +47,8 @@ def plan(
     if not jobs:
         return Plan()
     view = _look(now, jobs, costs, quality, slots, others)
+    if any(entry.job.position for entry in view.entries):
+        return Plan(enter=view.entries)  # some hold codes already, and may have as many as they are to have
     return _results(view) or _previews(view) or _progress(view)
 
 
@@ -143,7 +145,7 @@ def _shed(
     victims.sort(key=lambda job: (quality[job.position + 1] - quality[job.position], job.urgency))
     room = costs.finish(job.encoding for job in victims[: len(queue)])
     everyone = sorted([*bound, *queue], key=_urgency)
-    late = next(late_jobs(base + costs.step(len(going)) + room, everyone, costs, floors), None)
+    late = next(late_jobs(base + step_cost(going, costs) + room, everyone, costs, floors), None)
     if late is None:
         return []
     return victims[: len(set(queue).intersection(_up_to_last(everyone, [late])))]
@@ -168,7 +170,7 @@ def _previews(view: _View) -> Plan | None:
         return None
     going = set(view.going)
     everyone = sorted([*view.bound, *view.queue], key=_urgency)
-    step = view.costs.step(len(going))
+    step = step_cost(going, view.costs)
     batch = _largest(due, lambda part: view.bears(_finish(part, view.costs) + step, everyone, going))
     return Plan(preview=tuple(batch)) if batch else None
 
@@ -179,13 +181,13 @@ def _preview_is_due(job: Job, now: float) -> bool:
 
 def _progress(view: _View) -> Plan:
     """Step all if everyone can bear it; else let those who are short of time catch up, or end."""
-    step = view.base + view.costs.step(len(view.going))
+    step = view.base + step_cost(view.going, view.costs)
     late = set(late_jobs(step, view.bound, view.costs, view.floors, set(view.going)))
     if view.going and not late:
         return Plan(enter=view.entries, step=tuple(view.going))
     hurried = _up_to_last(view.bound, late)
     lacking = [job for job in hurried if job.position < view.floors.get(job, 1)]
-    catching_up = _largest(lacking, lambda part: view.bears(view.costs.step(len(part)), view.bound, set(part)))
+    catching_up = _largest(lacking, lambda part: view.bears(step_cost(part, view.costs), view.bound, set(part)))
     if catching_up:
         return Plan(enter=view.entries, step=tuple(catching_up))
     due = _due(view)
@@ -206,7 +208,7 @@ def _due(view: _View) -> Sequence[Job]:
     while True:
         rest = [job for job in view.bound if job not in due]
         stepped = set(view.going).difference(due)
-        start = view.base + _finish(due, view.costs) + view.costs.step(len(stepped))
+        start = view.base + _finish(due, view.costs) + step_cost(stepped, view.costs)
         late = set(late_jobs(start, rest, view.costs, view.floors, stepped)) - owing
         if not late:
             return due

@@ -9,6 +9,11 @@ from service.scheduler.costs import Costs
 from service.scheduler.jobs import Job
 
 
+def step_cost(jobs: Collection[Job], costs: Costs) -> float:
+    """Seconds that a step of these takes: a row for each, after one for every code that is still unread."""
+    return costs.step(sum(job.unread for job in jobs)) + costs.step(len(jobs))
+
+
 def late_jobs(
     start: float, jobs: Sequence[Job], costs: Costs, floors: Mapping[Job, int], stepped: Collection[Job] = ()
 ) -> Iterator[Job]:
@@ -25,13 +30,17 @@ def late_jobs(
         stepped: jobs that will have one code more by then.
     """
     begin, size, encodes, tightest = start, 0, 0.0, inf  # the open batch; `tightest`: when its decode must be over
-    rounds = short = total = 0  # steps that are owed: by the one that lacks most, by how many jobs, by all
+    # Steps that are owed: by the one that lacks most, by how many jobs, by all; and codes to be read before.
+    rounds = short = total = unread = 0
     for job in jobs:
         lacking = floors.get(job, 1) - job.position
         if lacking > 0 and job in stepped:
             lacking -= 1
-        debt = (max(rounds, lacking), short + 1, total + lacking) if lacking > 0 else (rounds, short, total)
-        steps = min(debt[0] * costs.step(debt[1]), debt[2] * costs.step(1)) if debt[0] else 0.0
+        debt = (rounds, short, total, unread)
+        if lacking > 0:
+            reading = unread if job in stepped else unread + job.unread
+            debt = (max(rounds, lacking), short + 1, total + lacking, reading)
+        steps = min(debt[0] * costs.step(debt[1]), debt[2] * costs.step(1)) + costs.step(debt[3]) if debt[0] else 0.0
         encode = costs.encode(job.encoding)
         together = min(tightest, job.deadline - encodes - encode)
         if begin + steps + costs.decode(size + 1) <= together and _worth_joining(size, costs):
@@ -42,7 +51,7 @@ def late_jobs(
                 yield job
                 continue
             begin, size, encodes, tightest = begin_alone, 1, encode, job.deadline - encode
-        rounds, short, total = debt
+        rounds, short, total, unread = debt
 
 
 def all_on_time(
@@ -55,12 +64,13 @@ def all_on_time(
 def floors_within_reach(start: float, jobs: Iterable[Job], costs: Costs) -> dict[Job, int]:
     """The floors above 1 that could be kept if the device did nothing else from `start` on."""
     step, decode = costs.step(1), costs.decode(1)
-    return {
-        job: job.floor
-        for job in jobs
-        if job.floor > 1
-        and start + max(job.floor - job.position, 0) * step + decode + costs.encode(job.encoding) <= job.deadline
-    }
+
+    def end(job: Job) -> float:
+        lacking = job.floor - job.position
+        steps = costs.step(job.unread) + lacking * step if lacking > 0 else 0.0
+        return start + steps + decode + costs.encode(job.encoding)
+
+    return {job: job.floor for job in jobs if job.floor > 1 and end(job) <= job.deadline}
 
 
 def first_batch(start: float, jobs: Sequence[Job], costs: Costs) -> Sequence[Job]:

@@ -103,6 +103,12 @@ class Engine:
         self._requests[request.id] = request
         self._jobs.update(dict.fromkeys(request.jobs, request))
 
+    def extend(self, request_id: str, deadline: float) -> None:
+        """Give a request another deadline. One that is not here has ended before."""
+        if request := self._requests.get(request_id):
+            for job in request.jobs:
+                job.deadline = deadline
+
     def stop(self, request_id: str) -> None:
         """Let a request end at its present prefix. One that is not here has ended before."""
         if request := self._requests.get(request_id):
@@ -177,6 +183,7 @@ class Engine:
         jobs = self._still_here(jobs)
         if not jobs:
             return
+        reading = any(job.unread for job in jobs)
         try:
             self.model.step(_slots(jobs))
         except Exception:
@@ -184,8 +191,9 @@ class Engine:
             jobs = self._still_here([job for job in jobs if self._guarded(job, partial(self._step_alone, job))])
         for job in jobs:
             job.position += 1
+            job.unread = 0
         took = self._clock.now() - began
-        if jobs:
+        if jobs and not reading:
             self.costs.steps.observe(len(jobs), took)
             self.steps.append(messages.StepStat(len(jobs), took))
 

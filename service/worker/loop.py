@@ -79,12 +79,9 @@ class Loop:
                     engine.submit(message, received, draining=self._draining)
                 else:
                     self._channel.send(messages.Failed(message.id, f"No model {message.model} is loaded here."))
-            case messages.Stop():
+            case messages.Extend() | messages.Stop() | messages.Cancel():
                 for engine in self._engines.values():
-                    engine.stop(message.id)
-            case messages.Cancel():
-                for engine in self._engines.values():
-                    engine.cancel(message.id)
+                    _change(engine, message, received)
             case messages.Remeasure():
                 if engine := self._engines.get(message.model):
                     engine.doubt(message.n, (message.encoding.format, message.encoding.scale))
@@ -136,3 +133,13 @@ class Loop:
                 engine.suspect = False
         gc.collect()
         self._report(0.0)
+
+
+def _change(engine: Engine, message: messages.Extend | messages.Stop | messages.Cancel, received: float) -> None:
+    match message:
+        case messages.Extend():
+            engine.extend(message.id, received + message.remaining_ms / 1000)
+        case messages.Stop():
+            engine.stop(message.id)
+        case messages.Cancel():
+            engine.cancel(message.id)

@@ -14,7 +14,7 @@ def minimum(engine: Engine) -> messages.Minimum:
     """What the parts of the smallest answer of a model take."""
     costs = engine.costs
     encodings = [messages.EncodeCost(*kind, takes) for kind, takes in costs.encodes.table().items()]
-    return messages.Minimum(costs.steps.duration(1).then(costs.decodes.duration(1)), costs.further(), encodings)
+    return messages.Minimum(costs.steps.duration(1), costs.decodes.duration(1), costs.further(), encodings)
 
 
 def stats(engines: Sequence[Engine]) -> messages.Stats:

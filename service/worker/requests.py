@@ -35,6 +35,8 @@ class Request:
                 min_codes=submit.min_codes,
                 max_codes=submit.max_codes,
                 encoding=(submit.encoding.format, submit.encoding.scale),
+                position=len(submit.sampling.codes),
+                unread=len(submit.sampling.codes),
                 preview_every=None if submit.preview_ms is None else submit.preview_ms / 1000,
                 stop=stop,
             )
@@ -54,7 +56,15 @@ class Request:
     def sample(self, index: int) -> SampleRequest:
         """What the runtime is asked to draw for one sample."""
         asked = self._sampling
-        return SampleRequest(asked.seed, index, asked.label, asked.temperature, asked.top_k, asked.top_p)
+        return SampleRequest(
+            asked.seed,
+            asked.index + index,
+            asked.label,
+            asked.temperature,
+            asked.top_k,
+            asked.top_p,
+            asked.codes,
+        )
 
     def entered(self, now: float) -> None:
         """A sample got its slot; the wait of the request ends with the first."""

@@ -1,4 +1,4 @@
-"""The scheduler under random arrivals, deadlines, costs, cancellations and stops, on a clock moved by hand."""
+"""The scheduler under random arrivals, deadlines, costs, cancels, stops and extensions, on a clock moved by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scheduler_world import KIND, QUALITY, World, costs_of, job
 
 from service.outcomes import StopReason
 from service.scheduler import Costs, Job, Plan, plan
-from service.scheduler.timetable import floors_within_reach, late_jobs
+from service.scheduler.timetable import floors_within_reach, late_jobs, step_cost
 
 SLOTS = 8
 
@@ -42,6 +42,7 @@ def some_jobs(draw: st.DrawFn, *, most: int = 12, at_once: bool = False) -> list
         max_codes = draw(st.integers(1, 16))
         min_codes = draw(st.integers(1, max_codes))
         every = draw(st.one_of(st.none(), st.floats(0.0, 0.05)))
+        given_codes = draw(st.just(0) | st.integers(0, max_codes))
         jobs += [
             job(
                 f"r{request}",
@@ -51,6 +52,8 @@ def some_jobs(draw: st.DrawFn, *, most: int = 12, at_once: bool = False) -> list
                 min_codes=min_codes,
                 max_codes=max_codes,
                 preview_every=every,
+                position=given_codes,
+                unread=given_codes,
             )
             for index in range(draw(st.integers(1, 4)))
         ]
@@ -67,6 +70,8 @@ def some_world(draw: st.DrawFn) -> World:
     for each in draw(st.lists(st.sampled_from(jobs), max_size=5)):
         reason = draw(st.sampled_from([StopReason.CLIENT_STOP, StopReason.DRAIN]))
         world.events.append((draw(st.floats(0.0, 0.4)), _stop(each, reason)))
+    for each in draw(st.lists(st.sampled_from(jobs), max_size=5)):
+        world.events.append((draw(st.floats(0.0, 0.4)), _extend(each, draw(st.floats(0.0, 0.3)))))
     noise = random.Random(draw(st.integers(0, 2**32)))
     slowest = draw(st.sampled_from([1.0, 1.0, 3.0]))
     world.pace = lambda: noise.uniform(0.3, slowest)
@@ -75,6 +80,13 @@ def some_world(draw: st.DrawFn) -> World:
 
 def _cancel(each: Job) -> Callable[[World], None]:
     return lambda world: world.cancel(each)
+
+
+def _extend(each: Job, seconds: float) -> Callable[[World], None]:
+    def extend(_world: World) -> None:
+        each.deadline += seconds
+
+    return extend
 
 
 def _stop(each: Job, reason: StopReason) -> Callable[[World], None]:
@@ -117,7 +129,7 @@ def test_reasons_are_true(world: World) -> None:
 def test_nobody_who_has_a_code_is_stepped_after_the_latest_start_of_the_decode(world: World) -> None:
     def watch(world: World, chosen: Plan) -> None:
         costs = world.costs
-        after = world.now + costs.step(len(chosen.step))
+        after = world.now + step_cost(chosen.step, costs)
         for each in chosen.step:
             if each.position:
                 assert after + costs.decode(1) + costs.encode(KIND) <= each.deadline + 1e-12

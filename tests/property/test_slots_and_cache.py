@@ -1,7 +1,11 @@
-"""Random interleavings of add, step, decode, cancel and finish keep every invariant of the slots and the KV cache."""
+"""Random interleavings of add, step, decode, cancel and finish keep every invariant of the slots and the KV cache.
+
+Some samples begin with codes that are given, the first ones of what they would have drawn.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -38,8 +42,17 @@ def codes_alone(request: SampleRequest) -> list[int]:
     return single.codes([0])[0]
 
 
+def continued(request: SampleRequest, codes: int) -> SampleRequest:
+    """The request, its first codes given."""
+    return replace(request, codes=tuple(codes_alone(request)[:codes]))
+
+
 OPERATION = st.one_of(
-    st.tuples(st.just("add"), st.integers(0, SLOTS - 1), st.sampled_from(REQUESTS)),
+    st.tuples(
+        st.just("add"),
+        st.integers(0, SLOTS - 1),
+        st.builds(continued, st.sampled_from(REQUESTS), st.integers(0, model().total_codes) | st.just(0)),
+    ),
     st.tuples(st.just("step"), st.sets(st.integers(0, SLOTS - 1), min_size=1).map(sorted)),
     st.tuples(st.just("step"), st.just(list(range(SLOTS)))),
     st.tuples(st.just("decode"), st.sets(st.integers(0, SLOTS - 1), min_size=1).map(sorted)),
@@ -63,7 +76,7 @@ def _interleave(operations: list[tuple[Any, ...]], held: dict[int, tuple[SampleR
         if kind == "add" and arguments[0] not in held:
             slot, request = arguments
             model().begin(slot, request)
-            held[slot] = (request, 0)
+            held[slot] = (replace(request, codes=()), len(request.codes))
         elif kind == "step":
             chosen = [slot for slot in arguments[0] if slot in held and held[slot][1] < model().total_codes]
             if chosen:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,6 +68,8 @@ def test_samples_of_one_seed_differ_and_are_the_same_again(model: OrderedModel) 
         (SampleRequest(seed=0, temperature=float("nan")), "temperature"),
         (SampleRequest(seed=0, top_k=-1), "top_k"),
         (SampleRequest(seed=0, top_p=0), "top_p"),
+        (SampleRequest(seed=0, codes=(0, NETWORKS.prior.codebook)), "codes"),
+        (SampleRequest(seed=0, codes=(0,) * (NETWORKS.prior.codes + 1)), "codes"),
     ],
 )
 def test_a_request_out_of_range_occupies_nothing(model: OrderedModel, request_: SampleRequest, field: str) -> None:
@@ -131,3 +134,40 @@ def test_a_slot_table_counts_what_is_taken() -> None:
     table.release(0)
     assert table.taken() == [2]
     assert len(table) == 3
+
+
+@pytest.mark.parametrize("slots", [1, 3, 5, 16])
+@pytest.mark.parametrize("given", range(NETWORKS.prior.codes + 1))
+def test_codes_that_are_given_are_gone_on_from_as_if_they_had_been_drawn(slots: int, given: int) -> None:
+    request = SampleRequest(seed=11, sample=3, label=1, temperature=0.8)
+    whole = alone(request)
+    model = OrderedModel(NETWORKS.autoencoder, NETWORKS.prior, slots)
+    slot = slots - 1
+    model.begin(slot, replace(request, codes=tuple(whole[:given])))
+    assert model.position(slot) == given
+    assert model.decode([slot]).codes == [whole[:given]]
+    for _ in range(given, model.total_codes):
+        model.step([slot])
+    assert model.codes([slot]) == [whole]
+    model.check_integrity()
+
+
+def test_variations_share_the_codes_that_are_given_and_differ_in_the_rest(model: OrderedModel) -> None:
+    prefix = tuple(alone(SampleRequest(seed=1))[:2])
+    slots = range(model.slots)
+    for slot in slots:
+        model.begin(slot, SampleRequest(seed=2, sample=slot, codes=prefix))
+    for _ in range(2, model.total_codes):
+        model.step(slots)
+    drawn = model.codes(slots)
+    assert {tuple(codes[:2]) for codes in drawn} == {prefix}
+    assert len(set(map(tuple, drawn))) == model.slots
+
+
+def test_a_slot_forgets_what_it_had_not_read(model: OrderedModel) -> None:
+    model.begin(0, SampleRequest(seed=1, codes=(1, 2, 3)))
+    model.release(0)
+    model.begin(0, SampleRequest(seed=4))
+    for _ in range(model.total_codes):
+        model.step([0])
+    assert model.codes([0]) == [alone(SampleRequest(seed=4))]

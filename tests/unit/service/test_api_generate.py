@@ -39,6 +39,8 @@ async def test_fields_reach_the_pool(client: httpx.AsyncClient, pool: FakePool) 
         "deadline_ms": 60.5,
         "n": 3,
         "seed": 2**53 - 1,
+        "index": 2**31 - 1,
+        "codes": [7, 0],
         "label": "bag",
         "temperature": 0,
         "top_k": 5,
@@ -51,10 +53,21 @@ async def test_fields_reach_the_pool(client: httpx.AsyncClient, pool: FakePool) 
     response = await client.post("/v1/generate", json=body)
     assert response.status_code == 200
     generation = pool.tickets[0].generation
-    assert generation.sampling == messages.Sampling(2**53 - 1, 1, 0.0, 5, 0.5)
+    assert generation.sampling == messages.Sampling(2**53 - 1, 1, 0.0, 5, 0.5, 2**31 - 1, (7, 0))
     assert generation.encoding == messages.ImageOptions("webp", 4)
     assert (generation.n, generation.min_codes, generation.max_codes) == (3, 2, 3)
     assert pool.tickets[0].deadline == pytest.approx(pool.clock.now() + 0.0605)
+
+
+async def test_what_an_answer_says_of_a_sample_is_what_it_takes_to_go_on_with_it(
+    client: httpx.AsyncClient, pool: FakePool
+) -> None:
+    response = await client.post("/v1/generate", json={"n": 2, "seed": 3, "index": 5})
+    first, second = response.json()["outputs"]
+    assert (first["index"], second["index"]) == (5, 6)
+    await client.post("/v1/generate", json={key: second[key] for key in ("codes", "seed", "index", "label")})
+    sampling = pool.tickets[1].generation.sampling
+    assert (sampling.seed, sampling.index, list(sampling.codes)) == (3, 6, second["codes"])
 
 
 async def test_json_answer(client: httpx.AsyncClient, pool: FakePool) -> None:

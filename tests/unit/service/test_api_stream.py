@@ -98,6 +98,23 @@ async def test_several_requests_share_a_socket(ws: ClientConnection, pool: FakeP
         assert (ending["type"], ending["id"]) == ("completed", name)
 
 
+async def test_a_later_deadline_is_passed_on_and_clamped(ws: ClientConnection, pool: FakePool) -> None:
+    pool.keep()
+    await send(ws, type="generate", id="a", deadline_ms=50)
+    received = pool.clock.now()
+    assert (await event(ws))["type"] == "accepted"
+    (ticket,) = pool.tickets
+    for later_ms, deadline_ms in ((40, 50), (90, 90), (60, 90), (1e9, 60_000)):
+        await send(ws, type="extend", id="a", deadline_ms=later_ms)
+        await send(ws, type="stop", id="none")  # and wait until all that was sent has been read
+        await send(ws, type="nonsense")
+        assert (await event(ws))["type"] == "error"
+        assert ticket.deadline == pytest.approx(received + deadline_ms / 1000)
+    ticket.tell(result(ticket))
+    completed = await event(ws)
+    assert (completed["type"], completed["deadline_ms"]) == ("completed", 60_000)
+
+
 async def test_stop_answers_now(ws: ClientConnection, pool: FakePool, metrics: Metrics) -> None:
     pool.keep()
     await send(ws, type="generate", id="a")
@@ -126,6 +143,7 @@ async def test_cancel_ends_with_an_error(ws: ClientConnection, pool: FakePool, m
 async def test_stop_and_cancel_of_what_has_ended_do_nothing(ws: ClientConnection) -> None:
     await send(ws, type="generate", id="a")
     assert [(await event(ws))["type"] for _ in range(2)] == ["accepted", "completed"]
+    await send(ws, type="extend", id="a", deadline_ms=100)
     await send(ws, type="stop", id="a")
     await send(ws, type="cancel", id="a")
     await send(ws, type="cancel", id="never-was")

@@ -15,11 +15,11 @@ from service.pool.ticket import Generation, Ticket
 from service.scheduler.costs import Duration, exactly
 
 
-def generation(n: int = 1, file_format: str = "png", scale: int = 1) -> Generation:
+def generation(n: int = 1, file_format: str = "png", scale: int = 1, codes: tuple[int, ...] = ()) -> Generation:
     return Generation(
         "tiny",
         n,
-        messages.Sampling(1, None, 1.0, 0, 1.0),
+        messages.Sampling(1, None, 1.0, 0, 1.0, codes=codes),
         messages.ImageOptions(file_format, scale),
         min_codes=1,
         max_codes=6,
@@ -30,6 +30,9 @@ def generation(n: int = 1, file_format: str = "png", scale: int = 1) -> Generati
 class Owner:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+
+    def extend(self, ticket: Ticket) -> None:
+        self.asked.append(("extend", ticket.id))
 
     def stop(self, ticket: Ticket) -> None:
         self.asked.append(("stop", ticket.id))
@@ -90,6 +93,17 @@ def test_there_is_no_second_ending(ticket: Ticket) -> None:
         ticket.end(WorkerLost("gone"))
 
 
+def test_only_a_later_deadline_is_passed_on(ticket: Ticket, owner: Owner) -> None:
+    ticket.extend(0.5)
+    ticket.extend(1.0)
+    assert owner.asked == []
+    ticket.extend(3.0)
+    assert ticket.deadline == 3.0
+    ticket.end(RESULT)
+    ticket.extend(9.0)
+    assert owner.asked == [("extend", "t")]
+
+
 def test_stopping_is_passed_on(ticket: Ticket, owner: Owner) -> None:
     ticket.stop()
     assert ticket.stopped
@@ -118,7 +132,8 @@ def test_the_send_reserve_is_a_high_quantile_and_forgets_what_is_old() -> None:
 def test_the_smallest_deadline_grows_with_samples_and_encoding() -> None:
     small, large = exactly(0.5), exactly(8.0)
     costs = messages.Minimum(
-        first=exactly(4.0),
+        step=exactly(1.0),
+        decode=exactly(3.0),
         further_s=1.0,
         encodings=[messages.EncodeCost("png", 1, small), messages.EncodeCost("png", 8, large)],
     )
@@ -127,10 +142,11 @@ def test_the_smallest_deadline_grows_with_samples_and_encoding() -> None:
     assert minimum(generation(3), costs, slots=8).high == 7.5
     assert minimum(generation(scale=16), costs, slots=8).high == 36
     assert minimum(generation(9), costs, slots=8).high == 2 * 4 + 8 + 9 * 0.5
+    assert minimum(generation(codes=(1, 2)), costs, slots=8).high == 3.5
 
 
 def test_what_is_rare_in_each_part_is_not_expected_of_all_at_once() -> None:
     png = messages.EncodeCost("png", 1, Duration(1.0, 2.0, 5.0))
-    costs = messages.Minimum(Duration(2.0, 2.0, 5.0), 0.0, [png])
+    costs = messages.Minimum(exactly(0.0), Duration(2.0, 2.0, 5.0), 0.0, [png])
     assert minimum(generation(), costs, slots=8) == Duration(3.0, 4.0, 8.0)
     assert minimum(generation(2), costs, slots=2) == Duration(4.0, 6.0, 4.0 + math.hypot(3.0, 8.0))

@@ -39,6 +39,7 @@ class Bench:
 
     def submit(self, name: str, remaining_ms: float = 1000.0, **fields: Any) -> None:
         values: dict[str, Any] = {"n": 1, "seed": 1, "min_codes": 1, "max_codes": 8, "preview_ms": None}
+        values |= {"index": 0, "codes": ()}
         values |= {"format": "png"} | fields
         self.engine.submit(
             messages.Submit(
@@ -46,7 +47,7 @@ class Bench:
                 model="fake",
                 remaining_ms=remaining_ms,
                 n=values["n"],
-                sampling=messages.Sampling(values["seed"], None, 1.0, 0, 1.0),
+                sampling=messages.Sampling(values["seed"], None, 1.0, 0, 1.0, values["index"], values["codes"]),
                 encoding=messages.ImageOptions(values["format"]),
                 min_codes=values["min_codes"],
                 max_codes=values["max_codes"],
@@ -102,6 +103,33 @@ def test_at_its_deadline_it_has_the_codes_that_fitted(bench: Bench) -> None:
     assert output.stop_reason == "deadline"
     assert len(output.codes) == 4  # and 1 ms of decoding, 0.5 ms of encoding
     assert bench.clock.now() - began <= 0.0056
+
+
+def test_codes_that_are_given_are_gone_on_from(bench: Bench) -> None:
+    bench.submit("a", seed=3, index=2, codes=(9, 9, 9))
+    bench.turns()
+    (output,) = bench.result("a").outputs
+    assert output.codes == [9, 9, 9, *(code_of(3, 2, position) for position in range(3, 8))]
+    assert bench.engine.costs.steps.duration(1).high == pytest.approx(0.001)  # reading is not taken for a step
+
+
+def test_codes_that_are_all_given_are_only_decoded(bench: Bench) -> None:
+    bench.submit("whole", codes=(1,) * 8)
+    bench.submit("enough", codes=(1,) * 3, max_codes=3)
+    bench.submit("hurried", remaining_ms=1.9, codes=(1,) * 3)
+    bench.turns()
+    reasons = {name: bench.result(name).outputs[0].stop_reason for name in ("whole", "enough", "hurried")}
+    assert reasons == {"whole": "complete", "enough": "complete", "hurried": "deadline"}
+    assert {kind for kind, _ in bench.model.calls} == {"decode"}
+
+
+def test_an_extended_request_goes_on(bench: Bench) -> None:
+    bench.submit("a", remaining_ms=5.6)
+    bench.turns(2)
+    bench.engine.extend("a", bench.clock.now() + 1.0)
+    bench.engine.extend("gone", bench.clock.now() + 1.0)
+    bench.turns()
+    assert bench.result("a").outputs[0].stop_reason == "complete"
 
 
 def test_timing_adds_up(bench: Bench) -> None:
