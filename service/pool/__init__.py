@@ -5,8 +5,9 @@ ticket.py     a request as its caller sees it
 supervisor.py one place for a worker: starts it, and starts it again
 process.py    one worker process and its socket
 reserve.py    what the way to and from a worker costs
-launcher.py   what the processes of one pool share: settings, sockets, a private folder
+launcher.py   how a process is started: settings and a socket of its own
 outlook.py    the smallest deadline that would do, and when a worker is ready
+watchdog.py   notices a worker that hangs
 """
 
 from __future__ import annotations

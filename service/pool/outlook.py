@@ -38,8 +38,19 @@ def least_of(generation: Generation, workers: Sequence[Supervisor], way: Duratio
     return min(each.then(way) for each in minimums or [NO_TIME])
 
 
+def full_turn_s(worker: Supervisor) -> float:
+    """Seconds that a worker hardly ever needs for one thing: a step and a decode of every slot of its largest model."""
+    return max(
+        (
+            each.step.high + each.decode.high + (worker.slots[model] - 1) * each.further_s
+            for model, each in worker.minimums.items()
+        ),
+        default=0.0,
+    )
+
+
 def minimum(generation: Generation, costs: messages.Minimum, slots: int) -> Duration:
-    """One code of each sample unless codes are given, decoded and encoded as asked; they take turns if slots are few."""
+    """One code of each sample unless some are given, decoded and encoded as asked; with few slots they take turns."""
     known = {(each.format, each.scale): each.takes for each in costs.encodings}
     encode = by_pixels(known, (generation.encoding.format, generation.encoding.scale))
     further = (generation.n - 1) * costs.further_s

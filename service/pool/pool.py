@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import Protocol
@@ -23,12 +23,12 @@ from service.pool.process import WorkerStartError
 from service.pool.reserve import SendReserve
 from service.pool.supervisor import Supervisor
 from service.pool.ticket import Generation, Ticket
+from service.pool.watchdog import Watchdog
 from service.settings import Settings
 
 _logger = logging.getLogger(__name__)
 
 _TRIES = 2
-_SILENCE_S = 5.0
 _DOUBT_S = 0.1
 
 
@@ -71,7 +71,8 @@ class Pool:
         self._workers: list[Supervisor] = []
         self._tickets: dict[str, Ticket] = {}
         self._holders: dict[str, Supervisor] = {}
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._hopes: dict[str, asyncio.TimerHandle] = {}  # of those that are parked, when there is none left
+        self._watching: asyncio.Task[None] | None = None
         self._decided = asyncio.Event()
         self._start_error: WorkerStartError | None = None
         self._all_ended = asyncio.Event()
@@ -103,6 +104,7 @@ class Pool:
             await self._decided.wait()
             if self._start_error:
                 raise self._start_error
+            self._watching = asyncio.create_task(Watchdog(self._workers, self.clock, self._relieve).run())
         except BaseException:
             await self._end_workers()
             raise
@@ -168,10 +170,8 @@ class Pool:
         holder = self._holders.get(ticket.id)
         if holder is None:
             self._place(ticket, now)
-            return
-        remaining = ticket.deadline - now - self._reserve.duration.high
-        holder.send(messages.Extend(ticket.id, 1000 * remaining))
-        self._watch(ticket, holder, remaining)
+        else:
+            holder.send(messages.Extend(ticket.id, 1000 * (ticket.deadline - now - self._reserve.duration.high)))
 
     def stop(self, ticket: Ticket) -> None:
         """Answer this request now; one that is parked, as soon as it has a worker."""
@@ -204,13 +204,7 @@ class Pool:
         worker.tickets.clear()
         for ticket in orphans:
             del self._holders[ticket.id]
-            ticket.losses += 1
-            if self._admission.draining:
-                self._end(ticket, _draining())
-            elif ticket.losses >= _TRIES:
-                self._end(ticket, WorkerLost(f"{_TRIES} workers died with this request; it is not tried again."))
-            else:
-                self._place(ticket, self.clock.now())
+            self._try_again(ticket)
 
     def worker_failed(self, worker: Supervisor, error: WorkerStartError) -> None:
         """A worker cannot start. At first that is the end; later it is tried again."""
@@ -254,6 +248,28 @@ class Pool:
             if worker.ready:
                 worker.send(messages.Remeasure(generation.model, generation.n, generation.encoding))
 
+    def _relieve(self, worker: Supervisor) -> None:
+        """Take from a worker that says nothing what another can still do in time, and what it has failed to do."""
+        now, way = self.clock.now(), self._reserve.duration
+        others = any(other.ready and not other.suspect for other in self._workers)
+        for ticket in sorted(worker.tickets.values(), key=lambda ticket: ticket.deadline):
+            spare = ticket.deadline - now - least_of(ticket.generation, self._workers, way).likely
+            if spare < 0 or others:
+                worker.send(messages.Cancel(ticket.id))  # should it wake up
+                del worker.tickets[ticket.id]
+                del self._holders[ticket.id]
+                self._try_again(ticket)
+
+    def _try_again(self, ticket: Ticket) -> None:
+        """The worker that had this request is gone, or might as well be."""
+        ticket.losses += 1
+        if self._admission.draining:
+            self._end(ticket, _draining())
+        elif ticket.losses >= _TRIES:
+            self._end(ticket, WorkerLost(f"{_TRIES} workers died with this request; it is not tried again."))
+        else:
+            self._place(ticket, self.clock.now())
+
     def _place(self, ticket: Ticket, now: float) -> None:
         """Give a request to the ready worker with the least to do; if there is none, park it while there is hope.
 
@@ -265,13 +281,20 @@ class Pool:
         if spare < 0:
             self._end(ticket, _lost())
         elif ready:
-            worker = min(ready, key=lambda worker: (worker.load, worker.index))
+            worker = min(ready, key=lambda worker: (worker.suspect, worker.load, worker.index))
             self._hand_over(ticket, worker, ticket.deadline - now - way.high)
         else:
-            self._set_timer(ticket, spare, lambda: self._end(ticket, _lost()))
+            self._stop_hoping(ticket)
+            hope = asyncio.get_running_loop().call_later(spare, lambda: self._end(ticket, _lost()))
+            self._hopes[ticket.id] = hope
+
+    def _stop_hoping(self, ticket: Ticket) -> None:
+        if hope := self._hopes.pop(ticket.id, None):
+            hope.cancel()
 
     def _hand_over(self, ticket: Ticket, worker: Supervisor, remaining: float) -> None:
         asked = ticket.generation
+        self._stop_hoping(ticket)
         self._holders[ticket.id] = worker
         worker.tickets[ticket.id] = ticket
         worker.send(
@@ -289,43 +312,21 @@ class Pool:
         )
         if ticket.stopped:
             worker.send(messages.Stop(ticket.id))
-        self._watch(ticket, worker, remaining)
-
-    def _watch(self, ticket: Ticket, worker: Supervisor, remaining: float) -> None:
-        """Look at the worker if it has not answered long after the deadline."""
-        self._set_timer(ticket, remaining + _SILENCE_S, lambda: self._overdue(ticket, worker, looked=False))
-
-    def _overdue(self, ticket: Ticket, worker: Supervisor, *, looked: bool) -> None:
-        """An answer is long overdue: a worker that has meanwhile said nothing at all hangs, and is killed.
-
-        It is looked at twice, since its messages may be waiting here because this process was the one that hung.
-        """
-        silent = self.clock.now() - worker.heard > _SILENCE_S
-        if silent and looked:
-            _logger.error("worker %d has said nothing for %g s and is killed", worker.index, _SILENCE_S)
-            worker.kill()
-        else:
-            self._set_timer(ticket, 1.0, lambda: self._overdue(ticket, worker, looked=silent))
-
-    def _set_timer(self, ticket: Ticket, seconds: float, act: Callable[[], None]) -> None:
-        """The one thing that happens to this request if nothing else does first."""
-        if timer := self._timers.pop(ticket.id, None):
-            timer.cancel()
-        self._timers[ticket.id] = asyncio.get_running_loop().call_later(seconds, act)
 
     def _end(self, ticket: Ticket, ending: messages.Result | ServiceError | None) -> None:
         """Every ending comes through here."""
         del self._tickets[ticket.id]
         if holder := self._holders.pop(ticket.id, None):
             del holder.tickets[ticket.id]
-        if timer := self._timers.pop(ticket.id, None):
-            timer.cancel()
+        self._stop_hoping(ticket)
         self._admission.leave(ticket.generation.model, ticket.generation.n)
         ticket.end(ending)
         if not self._tickets:
             self._all_ended.set()
 
     async def _end_workers(self) -> None:
+        if self._watching:
+            self._watching.cancel()
         await asyncio.gather(*(worker.close() for worker in self._workers))
         self._workers.clear()
 
@@ -345,4 +346,4 @@ def _draining() -> Draining:
 
 
 def _lost() -> WorkerLost:
-    return WorkerLost("The worker died, and no other can answer in time.")
+    return WorkerLost("The worker died or hangs, and no other can answer in time.")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from service.clock import Clock
-from service.messages import FromWorker, Minimum, Ready, Stats, ToWorker
+from service.messages import FromWorker, Minimum, Ready, Stats, Submit, ToWorker
 from service.pool.process import WorkerProcess, WorkerStartError
 from service.pool.ticket import Ticket
 
@@ -46,7 +46,7 @@ class Supervisor:
         tickets: the requests that it has, by id.
         minimums: per model, what the smallest answer takes; kept while the worker is away.
         slots: per model; kept likewise.
-        heard: when it last sent something.
+        suspect: whether it has said nothing for suspiciously long; see `Watchdog`.
 
     Args:
         launch: starts a process.
@@ -65,13 +65,14 @@ class Supervisor:
         self.tickets: dict[str, Ticket] = {}
         self.minimums: dict[str, Minimum] = {}
         self.slots: dict[str, int] = {}
-        self.heard = 0.0
+        self.suspect = False
         self._launch = launch
         self._start_timeout = start_timeout
         self._clock = clock
         self._owner = owner
         self._process: WorkerProcess | None = None
         self._ready = False
+        self._expected_since: float | None = None  # since when it owes us a sign of life
         self._start_takes: float | None = None
         self._ready_at: float | None = None
         self._closing = asyncio.Event()
@@ -93,10 +94,16 @@ class Supervisor:
             return 0.0
         return None if self._ready_at is None else max(self._ready_at - self._clock.now(), 0.0)
 
+    def silence_s(self, now: float) -> float:
+        """For how long it has said nothing, although it has requests."""
+        return 0.0 if self._expected_since is None else now - self._expected_since
+
     def send(self, message: ToWorker) -> None:
         """Hand it a message; only while it is ready."""
         if self._process:
             self._process.send(message)
+            if isinstance(message, Submit) and self._expected_since is None:
+                self._expected_since = self._clock.now()
 
     def kill(self) -> None:
         """End its process at once; another will be started."""
@@ -149,19 +156,20 @@ class Supervisor:
     def _up(self, ready: Ready) -> None:
         self._ready = True
         self.slots, self.minimums = ready.slots, ready.minimums
-        self.heard = self._clock.now()
         _logger.info("worker %d is ready on %s", self.index, ready.device)
         self._owner.worker_up(self)
 
     def _down(self) -> None:
-        self._ready = False
+        self._ready = self.suspect = False
+        self._expected_since = None
         self._owner.worker_down(self)
 
     def _received(self, message: FromWorker) -> None:
-        self.heard = self._clock.now()
         if isinstance(message, Stats):
             self.minimums = message.minimums
+        self.suspect = False
         self._owner.received(self, message)
+        self._expected_since = self._clock.now() if self.tickets else None
 
     async def _closed_within(self, seconds: float) -> bool:
         try:

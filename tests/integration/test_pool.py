@@ -3,110 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 import pytest_asyncio
-from factories import tiny_manifest, tiny_networks
+from real_pool import LONG, Observer, ending, generation, read, serving, settings, until_running, workers, write_bundles
 
-from models.bundle.writer import write_bundle
 from models.errors import BundleError
-from service import messages
-from service.errors import DeadlineInfeasible, Draining, Overloaded, ServiceError, WorkerLost
-from service.pool import Generation, Pool, Ticket, WorkerStartError
-from service.settings import Settings
-
-LONG = 600
-
-
-class Observer:
-    """Remembers what it is told."""
-
-    def __init__(self) -> None:
-        self.up: dict[int, bool] = {}
-        self.restarts = 0
-        self.steps = 0
-
-    def worker_up(self, worker: int, up: bool) -> None:
-        self.up[worker] = up
-
-    def worker_restarted(self, _worker: int) -> None:
-        self.restarts += 1
-
-    def stats(self, _worker: int, stats: messages.Stats) -> None:
-        self.steps += sum(step.batch for steps in stats.steps.values() for step in steps)
+from service.errors import DeadlineInfeasible, Draining, Overloaded
+from service.pool import Pool, WorkerStartError
 
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`tiny`, of 6 codes, and `long`, whose requests are still running when something happens to their worker."""
-    folder = tmp_path_factory.mktemp("pool")
-    for name, codes in (("tiny", 6), ("long", LONG)):
-        networks = tiny_networks(tiny_manifest(name, codes=codes))
-        write_bundle(folder / name, networks.manifest, networks.autoencoder, networks.prior, {})
-    return folder
-
-
-def settings(bundles: Path, **fields: Any) -> Settings:
-    return Settings(bundles=bundles, device="cpu", slots=8, **{"queue_limit": 16} | fields)
-
-
-def generation(model: str = "tiny", n: int = 1, seed: int = 7, **fields: Any) -> Generation:
-    values: dict[str, Any] = {"min_codes": 1, "max_codes": 6 if model == "tiny" else LONG, "preview_ms": None}
-    return Generation(
-        model=model,
-        n=n,
-        sampling=messages.Sampling(seed, 1, 1.0, 0, 1.0),
-        encoding=messages.ImageOptions("png"),
-        **values | fields,
-    )
-
-
-async def read(ticket: Ticket) -> tuple[list[messages.Preview], messages.Result]:
-    """Everything that a ticket says; the result must be the last, and the only one."""
-    *others, result = [message async for message in ticket]
-    assert isinstance(result, messages.Result)
-    previews = [other for other in others if isinstance(other, messages.Preview)]
-    assert previews == others
-    return previews, result
-
-
-async def ending(ticket: Ticket) -> messages.Result | ServiceError:
-    try:
-        return (await read(ticket))[1]
-    except ServiceError as error:
-        return error
-
-
-async def until_running(ticket: Ticket) -> None:
-    """Wait for a preview: then the request holds a slot and a code."""
-    async for message in ticket:
-        assert isinstance(message, messages.Preview)
-        return
-
-
-def workers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "service.worker" in child.cmdline()]
-
-
-@contextlib.asynccontextmanager
-async def serving(options: Settings) -> AsyncIterator[tuple[Pool, Observer]]:
-    """A pool that is ready, closed in the end however the test ends."""
-    observer = Observer()
-    pool = Pool(options, observer)
-    await pool.start()
-    try:
-        yield pool, observer
-    finally:
-        await pool.close()
+    return write_bundles(tmp_path_factory.mktemp("pool"))
 
 
 @pytest_asyncio.fixture(scope="class", loop_scope="class")
@@ -220,63 +136,6 @@ async def test_what_cannot_be_answered_while_draining_is_told_so(bundles: Path) 
         await pool.close()
         assert isinstance(await ending(ticket), Draining)
         assert not worker.is_running()
-
-
-async def test_a_killed_workers_requests_go_to_another_and_get_the_same_codes(bundles: Path) -> None:
-    async with serving(settings(bundles, workers=2)) as (pool, observer):
-        async with asyncio.timeout(60):
-            while observer.up != {0: True, 1: True}:
-                await asyncio.sleep(0.01)
-        asked = [generation("long", seed=seed, max_codes=300, preview_ms=20.0) for seed in range(6)]
-        before = [await read(pool.submit(each, pool.clock.now() + 30)) for each in asked]
-        tickets = [pool.submit(each, pool.clock.now() + 30) for each in asked]
-        await asyncio.gather(*map(until_running, tickets))
-        workers()[0].kill()
-        after = await asyncio.gather(*map(read, tickets))
-        for (_, whole), (_, again) in zip(before, after, strict=True):
-            assert again.outputs[0].codes == whole.outputs[0].codes
-        assert {ticket.losses for ticket in tickets} == {0, 1}
-        async with asyncio.timeout(60):
-            while observer.up != {0: True, 1: True}:
-                await asyncio.sleep(0.01)
-        assert observer.restarts == 1
-
-
-async def test_a_killed_workers_requests_wait_for_the_next_one_or_are_told_in_time(bundles: Path) -> None:
-    async with serving(settings(bundles)) as (pool, observer):
-        now = pool.clock.now()
-        patient = [
-            pool.submit(generation("long", seed=seed, max_codes=50, preview_ms=0.0), now + 60) for seed in range(3)
-        ]
-        hasty = [pool.submit(generation("long", seed=seed), now + 0.7) for seed in range(3)]
-        await until_running(patient[0])
-        workers()[0].kill()
-        for ticket in hasty:
-            assert isinstance(await ending(ticket), WorkerLost)
-            assert pool.clock.now() < ticket.deadline + 0.2
-        assert not pool.ready
-        with pytest.raises(WorkerLost):
-            pool.submit(generation(), pool.clock.now() + 0.05)
-        parked = pool.submit(generation(), pool.clock.now() + 60)
-        parked.stop()
-        cancelled = pool.submit(generation(), pool.clock.now() + 60)
-        cancelled.cancel()
-        for ticket in patient:
-            assert (await read(ticket))[1].outputs[0].stop_reason == "complete"
-        assert (await read(parked))[1].outputs[0].stop_reason in {"client_stop", "complete"}
-        assert (observer.restarts, pool.ready, pool.running) == (1, True, 0)
-
-
-async def test_a_worker_that_hangs_is_replaced(bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.pool.pool._SILENCE_S", 0.2)
-    async with serving(settings(bundles)) as (pool, observer):
-        workers()[0].suspend()
-        assert isinstance(await ending(pool.submit(generation(), pool.clock.now() + 0.5)), WorkerLost)
-        async with asyncio.timeout(60):
-            while not pool.ready:
-                await asyncio.sleep(0.01)
-        assert (await read(pool.submit(generation(), pool.clock.now() + 30)))[1].outputs
-        assert observer.restarts == 1
 
 
 async def test_a_terminated_worker_answers_first(bundles: Path) -> None:
