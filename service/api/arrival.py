@@ -86,6 +86,7 @@ class ArrivalMiddleware:
             scope["method"] = "GET"
         if scope["method"] == "POST" and scope["path"] == GENERATE_PATH:
             exchange.account = Account(self.server, exchange.arrival)
+            await self.server.gate.enter()
         try:
             await self._serve(scope, exchange, receive, _Sender(send, exchange))
         finally:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
+from service.api.gate import Gate
 from service.clock import Clock
 from service.metrics import Metrics
 from service.pool import Pool
@@ -20,6 +21,7 @@ class Server:
 
     Attributes:
         pending: generation requests that were received and have not ended yet.
+        gate: what every generation request comes through.
     """
 
     settings: Settings
@@ -28,6 +30,7 @@ class Server:
     clock: Clock
     draining: bool = False
     pending: int = 0
+    gate: Gate = field(default_factory=Gate, repr=False)
     _idle: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _drained: asyncio.Task[None] | None = field(default=None, repr=False)
 

@@ -110,6 +110,7 @@ class Session:
             elif len(text) > limit:
                 self._refuse(None, account, PayloadTooLarge(f"The message is larger than {limit} bytes."))
             else:
+                await self._server.gate.enter()
                 self._handle(text, account)
 
     async def _write(self) -> None:

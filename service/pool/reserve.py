@@ -8,7 +8,7 @@ from service.scheduler.costs import Duration, Window
 
 SEED_S = 0.002
 _OBSERVATIONS = 256
-_OLD_S = 30.0
+_OLD_S = 5.0
 _ASSUMED = 48  # what is assumed weighs as much as so many observations
 
 

@@ -123,9 +123,9 @@ def test_the_send_reserve_is_a_high_quantile_and_forgets_what_is_old() -> None:
     for _ in range(10):
         reserve.observe(2.0, 0.01)
     assert reserve.duration.high == 0.01
-    reserve.forget_old(31.5)
+    reserve.forget_old(6.5)
     assert reserve.duration.high == 0.01
-    reserve.forget_old(33.0)
+    reserve.forget_old(8.0)
     assert reserve.duration.high == SEED_S
 
 
