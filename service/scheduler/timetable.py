@@ -19,9 +19,10 @@ def late_jobs(
 ) -> Iterator[Job]:
     """Who would be late if, from `start` on, everyone were only brought to their floor and finished, in this order.
 
-    A job shares the decode of those before it if that makes none of them late; else theirs is done first, and it opens
-    the next batch. Codes that are still owed are drawn before that: together, in as many steps as the one that lacks
-    most needs, or by each alone, whichever is quicker. Who is late even so is left out, and holds nobody else up.
+    A job shares the decode of those before it if that makes none of them late, and costs no more, padded to the next
+    bucket, than a decode of its own; else theirs is done first, and it opens the next batch. Codes that are still owed
+    are drawn before that: together, in as many steps as the one that lacks most needs, or by each alone, whichever is
+    quicker. Who is late even so is left out, and holds nobody else up.
 
     Args:
         start: when the present action will be over.
@@ -29,29 +30,33 @@ def late_jobs(
         floors: how many codes each is to be brought to; 1 for those that are not named.
         stepped: jobs that will have one code more by then.
     """
+    step, decode, encode_cost, alone = costs.step, costs.decode, costs.encode, costs.decode(1)
     begin, size, encodes, tightest = start, 0, 0.0, inf  # the open batch; `tightest`: when its decode must be over
-    # Steps that are owed: by the one that lacks most, by how many jobs, by all; and codes to be read before.
-    rounds = short = total = unread = 0
+    batch = 0.0  # what decoding it takes
+    # Steps that are owed: by the one that lacks most, by how many jobs, by all; codes to read before; what it all takes.
+    debt = (0, 0, 0, 0, 0.0)
     for job in jobs:
+        with_job = debt
         lacking = floors.get(job, 1) - job.position
         if lacking > 0 and job in stepped:
             lacking -= 1
-        debt = (rounds, short, total, unread)
         if lacking > 0:
-            reading = unread if job in stepped else unread + job.unread
-            debt = (max(rounds, lacking), short + 1, total + lacking, reading)
-        steps = min(debt[0] * costs.step(debt[1]), debt[2] * costs.step(1)) + costs.step(debt[3]) if debt[0] else 0.0
-        encode = costs.encode(job.encoding)
+            rounds, short, total, unread = max(debt[0], lacking), debt[1] + 1, debt[2] + lacking, debt[3]
+            unread += 0 if job in stepped else job.unread
+            takes = min(rounds * step(short), total * step(1)) + step(unread)
+            with_job = (rounds, short, total, unread, takes)
+        drawn = begin + with_job[4]
+        encode = encode_cost(job.encoding)
+        larger = decode(size + 1)
         together = min(tightest, job.deadline - encodes - encode)
-        if begin + steps + costs.decode(size + 1) <= together and _worth_joining(size, costs):
-            size, encodes, tightest = size + 1, encodes + encode, together
+        if drawn + larger <= together and larger <= batch + alone:
+            size, encodes, tightest, batch = size + 1, encodes + encode, together, larger
+        elif drawn + batch + encodes + alone + encode <= job.deadline:
+            begin, size, encodes, tightest, batch = begin + batch + encodes, 1, encode, job.deadline - encode, alone
         else:
-            begin_alone = begin + costs.decode(size) + encodes
-            if begin_alone + steps + costs.decode(1) + encode > job.deadline:
-                yield job
-                continue
-            begin, size, encodes, tightest = begin_alone, 1, encode, job.deadline - encode
-        rounds, short, total, unread = debt
+            yield job
+            continue
+        debt = with_job
 
 
 def all_on_time(
@@ -79,17 +84,14 @@ def first_batch(start: float, jobs: Sequence[Job], costs: Costs) -> Sequence[Job
     A job that is late even alone holds nobody up.
     """
     encodes, tightest = 0.0, inf
-    alone = start + costs.decode(1)
+    batch, alone = 0.0, costs.decode(1)
     for size, job in enumerate(jobs):
         encodes += costs.encode(job.encoding)
         limit = job.deadline - encodes
-        if limit >= alone:
+        if limit >= start + alone:
             tightest = min(tightest, limit)
-        if size and (start + costs.decode(size + 1) > tightest or not _worth_joining(size, costs)):
+        larger = costs.decode(size + 1)
+        if size and (start + larger > tightest or larger > batch + alone):
             return jobs[:size]
+        batch = larger
     return jobs
-
-
-def _worth_joining(size: int, costs: Costs) -> bool:
-    """Whether one more in a batch of `size` costs no more, padded to the next bucket, than a decode of its own."""
-    return costs.decode(size + 1) <= costs.decode(size) + costs.decode(1)
