@@ -170,5 +170,7 @@ def _request_id(scope: Scope) -> str:
 
 def _route(scope: Scope) -> str:
     """The template of the route, so that clients cannot add label values by asking for strange paths."""
+    if scope["path"] == GENERATE_PATH:
+        return GENERATE_PATH
     path: str | None = getattr(scope.get("route"), "path", None)
     return path or UNKNOWN
