@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the workers run.")
     threads: int = Field(1, ge=1, le=256, description="CPU threads per worker for the model's arithmetic.")
     slots: int = Field(64, ge=1, le=4096, description="Samples in progress at once, per model and worker.")
-    queue_limit: int = Field(256, ge=1, description="Samples that may wait for a slot, per model.")
+    queue_limit: int = Field(1024, ge=1, description="Samples that may wait for a slot, per model.")
     max_samples: int = Field(64, ge=1, le=4096, description="Largest `n` of a request.")
     max_deadline_ms: float = Field(60_000, gt=0, description="Longer deadlines are clamped to this.")
     default_deadline_ms: float = Field(1_000, gt=0, description="Deadline of a request that names none.")

@@ -23,7 +23,7 @@ from operator import attrgetter
 from service.outcomes import StopReason
 from service.scheduler.costs import Costs
 from service.scheduler.jobs import Ending, Entry, Job, Plan
-from service.scheduler.timetable import all_on_time, first_batch, floors_within_reach, late_jobs, step_cost
+from service.scheduler.timetable import all_on_time, first_batch, floors_within_reach, late_jobs, pressing, step_cost
 
 _urgency = attrgetter("urgency")
 
@@ -46,7 +46,7 @@ def plan(
     """
     if not jobs:
         return Plan()
-    view = _look(now, jobs, costs, quality, slots, others)
+    view = _look(now, pressing(now + others, jobs, costs, slots), costs, quality, slots, others)
     if any(entry.job.position for entry in view.entries):
         return Plan(enter=view.entries)  # some hold codes already, and may have as many as they are to have
     return _results(view) or _previews(view) or _progress(view)

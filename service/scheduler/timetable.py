@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from heapq import nsmallest
 from math import inf
 
 from service.scheduler.costs import Costs
@@ -33,7 +34,7 @@ def late_jobs(
     step, decode, encode_cost, alone = costs.step, costs.decode, costs.encode, costs.decode(1)
     begin, size, encodes, tightest = start, 0, 0.0, inf  # the open batch; `tightest`: when its decode must be over
     batch = 0.0  # what decoding it takes
-    # Steps that are owed: by the one that lacks most, by how many jobs, by all; codes to read before; what it all takes.
+    # Steps that are owed: by the one that lacks most, by how many jobs, by all; codes to read before; what all takes.
     debt = (0, 0, 0, 0, 0.0)
     for job in jobs:
         with_job = debt
@@ -95,3 +96,26 @@ def first_batch(start: float, jobs: Sequence[Job], costs: Costs) -> Sequence[Job
             return jobs[:size]
         batch = larger
     return jobs
+
+
+def pressing(start: float, jobs: Sequence[Job], costs: Costs, slots: int) -> Sequence[Job]:
+    """The jobs that a decision can depend on.
+
+    Left out of a long queue is who will be on time whatever is decided: were all the others done one after the other,
+    each alone, and any one action before that, there would still be time. As many as could enter a slot are kept.
+    """
+    if len(jobs) <= 2 * slots:
+        return jobs
+    step, alone = costs.step(1), costs.decode(1)
+    work = sum(
+        max(job.floor - job.position, 0) * step + costs.step(job.unread) + alone + costs.encode(job.encoding)
+        for job in jobs
+    )
+    running = [job for job in jobs if job.slot is not None]
+    action = step_cost(running, costs) + costs.step(slots) + costs.finish(job.encoding for job in running)
+    patient = start + work + action
+    waiting = [job for job in jobs if job.slot is None]
+    hurried = [job for job in waiting if job.deadline < patient]
+    if len(hurried) < slots:
+        hurried = nsmallest(slots, waiting, key=lambda job: job.urgency)
+    return [*running, *hurried]

@@ -12,7 +12,7 @@ from scheduler_world import KIND, QUALITY, World, costs_of, job
 
 from service.outcomes import StopReason
 from service.scheduler import Costs, Job, Plan, plan
-from service.scheduler.timetable import floors_within_reach, late_jobs, step_cost
+from service.scheduler.timetable import floors_within_reach, late_jobs, pressing, step_cost
 
 SLOTS = 8
 
@@ -200,3 +200,21 @@ def _check_promises(costs: Costs, jobs: list[Job], seed: int) -> None:
     for each in world.run():
         assert each.at <= each.job.deadline + 1e-12
         assert each.codes >= floors.get(each.job, 1)
+
+
+@common
+@given(some_costs(), some_jobs(most=20), st.integers(0, 8), st.floats(0.0, 0.2))
+def test_who_is_left_out_of_a_decision_is_on_time_whatever_it_is(
+    costs: Costs, jobs: list[Job], running: int, now: float
+) -> None:
+    for slot, each in enumerate(jobs[:running]):
+        each.slot = slot
+    looked_at = pressing(now, jobs, costs, SLOTS)
+    assert all(each in looked_at for each in jobs[:running])
+    waiting = sorted((each for each in jobs[running:]), key=lambda each: each.urgency)
+    assert all(each in looked_at for each in waiting[:SLOTS])
+    left_out = [each for each in jobs if each not in looked_at]
+    everybody = sorted(jobs, key=lambda each: each.urgency)
+    floors = {each: each.floor for each in jobs}
+    longest = max(costs.step(SLOTS), costs.finish(each.encoding for each in jobs[:running]))
+    assert not set(left_out) & set(late_jobs(now + longest, everybody, costs, floors))
