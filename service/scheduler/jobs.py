@@ -48,6 +48,10 @@ class Job:
         """Earliest deadline first; ties go to who came first, then by name, so that the order is always the same."""
         return (self.deadline, self.arrival, self.request, self.index)
 
+    def overdue(self, now: float) -> bool:
+        """Whether it is late by as much as it had time: for so long it gives way to those who can still be on time."""
+        return now - self.deadline > self.deadline - self.arrival
+
     @property
     def floor(self) -> int:
         """How many codes it should have when it ends. Never 0: there is no empty answer."""

@@ -87,8 +87,9 @@ def _look(now: float, jobs: Sequence[Job], costs: Costs, quality: Sequence[float
     ordered = sorted(jobs, key=_urgency)
     hopeless = _hopeless(now, ordered, costs)
     running = [job for job in ordered if job.slot is not None]
-    # Who is late anyway gives way to who can still be on time.
-    waiting = sorted((job for job in ordered if job.slot is None), key=hopeless.__contains__)
+    # Who is late anyway gives way to who can still be on time; but not for ever.
+    given_way = {job: 0 if job.overdue(now) else 2 for job in hopeless}
+    waiting = sorted((job for job in ordered if job.slot is None), key=lambda job: given_way.get(job, 1))
     over = {job: reason for job in running if (reason := _ending(job, late=job in hopeless))}
 
     taken = {job.slot for job in running}
@@ -152,14 +153,15 @@ def _shed(
 
 
 def _results(view: _View) -> Plan | None:
-    """Decode those who end, as many as the others can bear to wait for."""
+    """Decode those who end, as many as the others can bear to wait for; the overdue even if they cannot."""
     endings = sorted(view.over, key=_urgency)
 
     def others_bear(part: Sequence[Job]) -> bool:
         leaving = set(part)
         return view.bears(_finish(part, view.costs), [job for job in view.bound if job not in leaving])
 
-    batch = _largest(first_batch(view.now, endings, view.costs), others_bear)
+    overdue = [job for job in endings if job.overdue(view.now)]
+    batch = _largest(first_batch(view.now, endings, view.costs), others_bear) or overdue[:1]
     return Plan(decode=tuple(Ending(job, view.over[job]) for job in batch)) if batch else None
 
 

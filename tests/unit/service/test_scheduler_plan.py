@@ -165,3 +165,22 @@ def test_urgency_is_a_strict_order() -> None:
         ("b", 0),
     ]
     assert jobs[0].encoding == KIND
+
+
+def test_who_is_late_gives_way_but_not_for_ever() -> None:
+    """A crowd that can just be kept on time comes without end; one that is late already waits for as long as it had."""
+    costs = costs_of(lambda _: 0.001, lambda _: 0.001, 0.0005)
+    crowd = [job(f"c{n}", 0.0007 * n + 0.04, arrival=0.0007 * n) for n in range(3000)]
+    late = job("late", 0.02, arrival=-1.0, min_codes=16)
+    late.deadline = -0.98
+    world = World(costs, 8, [late, *crowd])
+    ended = {each.job.request: each for each in world.run()}
+    assert ended["late"].at < 0.2
+    assert len(ended) == 3001
+
+
+def test_who_is_late_comes_after_those_who_can_be_on_time_as_long_as_it_is_not_overdue() -> None:
+    costs = costs_of(lambda _: 0.001, lambda _: 0.001, 0.0005)
+    hopeless, hopeful = job("late", 0.001), job("other", 0.1)
+    assert [entry.job for entry in plan(0.0, [hopeless, hopeful], costs, QUALITY, 1).enter] == [hopeful]
+    assert [entry.job for entry in plan(0.003, [hopeless, hopeful], costs, QUALITY, 1).enter] == [hopeless]
