@@ -1,4 +1,4 @@
-"""At the door: what cannot be served is refused at once, before it costs anybody anything.
+"""At the door: what cannot be served in time is refused at once, before it costs anybody anything.
 
 There is no await between the check and the count, so that in the one event loop both are one step.
 """
@@ -6,8 +6,9 @@ There is no await between the check and the count, so that in the one event loop
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from service.backlog import Backlog
 from service.errors import DeadlineInfeasible, Draining, Overloaded, WorkerLost
 
 
@@ -19,17 +20,29 @@ class Prospect:
         minimum_ms: the smallest deadline with which it would probably be answered in time, everything included.
         safe_ms: the smallest with which it almost certainly would.
         slots: samples that the ready workers can have in progress, for its model.
+        work_ms: what its smallest answer takes of the workers' time while they are busy, and batches are full.
         ready_in_ms: when a worker is expected to be ready; 0 if one is, None if that cannot be said.
     """
 
     minimum_ms: float
     safe_ms: float
     slots: int
+    work_ms: float = 0.0
     ready_in_ms: float | None = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a request that was let in takes up until it has had its ending."""
+
+    model: str
+    samples: int
+    deadline: float
+    work: float
+
+
 class Admission:
-    """Counts the samples inside, per model, and says no when they are too many or too late.
+    """Says no when a request comes too late, or with too many.
 
     Args:
         queue_limit: samples that may wait for a slot, per model.
@@ -39,28 +52,26 @@ class Admission:
         self.draining = False
         self._queue_limit = queue_limit
         self._inside: Counter[str] = Counter()
+        self._backlog = Backlog()
 
     def inside(self, model: str) -> int:
         """Samples in progress or waiting."""
         return self._inside[model]
 
-    def admit(self, model: str, samples: int, remaining_ms: float, prospect: Prospect) -> None:
-        """Let a request in and count its samples, until `leave`.
+    def admit(self, model: str, samples: int, now: float, deadline: float, prospect: Prospect) -> Place:
+        """Let a request in, until `leave`. Times are in seconds on one clock.
 
         Raises:
             Draining: the server is shutting down.
             WorkerLost: no worker is ready, and none is expected in time.
-            DeadlineInfeasible: no minimum result fits into the time.
+            DeadlineInfeasible: no minimum result fits into the time beside what was promised to others.
             Overloaded: every slot and every place in the queue is taken.
         """
         if self.draining:
             raise Draining("The server is shutting down.")
-        if remaining_ms < prospect.minimum_ms:
-            raise DeadlineInfeasible(
-                f"No result fits into {max(remaining_ms, 0.0):.1f} ms; the smallest deadline that would do now is "
-                f"{prospect.safe_ms:.1f} ms.",
-                prospect.safe_ms,
-            )
+        place = Place(model, samples, deadline, prospect.work_ms / 1000)
+        self._check_time(place, now, prospect)
+        remaining_ms = 1000 * (deadline - now)
         if prospect.ready_in_ms is None or remaining_ms < prospect.minimum_ms + prospect.ready_in_ms:
             raise WorkerLost("No worker is ready, and none is expected in time.")
         places = prospect.slots + self._queue_limit
@@ -68,8 +79,34 @@ class Admission:
             raise Overloaded(
                 f"All {places} places for the model {model} are taken, or too few are left for {samples} samples."
             )
-        self._inside[model] += samples
+        self._enter(place)
+        return place
 
-    def leave(self, model: str, samples: int) -> None:
+    def leave(self, place: Place) -> None:
         """A request that was let in has had its ending."""
-        self._inside[model] -= samples
+        self._inside[place.model] -= place.samples
+        self._backlog.remove(place.deadline, place.work)
+
+    def extend(self, place: Place, deadline: float) -> Place:
+        """A request that was let in has a later deadline."""
+        self.leave(place)
+        later = replace(place, deadline=deadline)
+        self._enter(later)
+        return later
+
+    def _enter(self, place: Place) -> None:
+        self._inside[place.model] += place.samples
+        self._backlog.add(place.deadline, place.work)
+
+    def _check_time(self, place: Place, now: float, prospect: Prospect) -> None:
+        others = now + prospect.minimum_ms / 1000 - place.work
+        soonest = self._backlog.soonest(others, place.deadline, place.work)
+        before_ms = 1000 * self._backlog.before(soonest)
+        remaining_ms = 1000 * (place.deadline - now)
+        if soonest > place.deadline or remaining_ms < prospect.minimum_ms + before_ms:
+            least_ms = max(prospect.safe_ms + before_ms, 1000 * (soonest - now))
+            raise DeadlineInfeasible(
+                f"No result fits into {max(remaining_ms, 0.0):.1f} ms; the smallest deadline that would do now is "
+                f"{least_ms:.1f} ms.",
+                least_ms,
+            )

@@ -19,6 +19,7 @@ def prospect(generation: Generation, workers: Sequence[Supervisor], way: Duratio
     return Prospect(
         minimum_ms=1000 * least.likely,
         safe_ms=1000 * least.high,
+        work_ms=1000 * _work_s(generation, workers),
         slots=sum(worker.slots.get(generation.model, 0) for worker in _known(workers)),
         ready_in_ms=1000 * min(waits) if waits else None,
     )
@@ -38,6 +39,25 @@ def least_of(generation: Generation, workers: Sequence[Supervisor], way: Duratio
     return min(each.then(way) for each in minimums or [NO_TIME])
 
 
+def _work_s(generation: Generation, workers: Sequence[Supervisor]) -> float:
+    """Seconds that the floors of a request keep the workers from others, if they share such work out evenly."""
+    model = generation.model
+    known = [worker.minimums[model] for worker in _known(workers) if model in worker.minimums]
+    return max((floor_s(generation, costs) for costs in known), default=0.0) / max(len(known), 1)
+
+
+def floor_s(generation: Generation, costs: messages.Minimum) -> float:
+    """Seconds of a busy worker that bringing every sample to its floor and sending it usually takes."""
+    decode, code = costs.shares_s
+    codes = max(generation.min_codes - len(generation.sampling.codes), 0)
+    return generation.n * (decode + codes * code + _encode(generation, costs).median)
+
+
+def _encode(generation: Generation, costs: messages.Minimum) -> Duration:
+    known = {(each.format, each.scale): each.takes for each in costs.encodings}
+    return by_pixels(known, (generation.encoding.format, generation.encoding.scale))
+
+
 def full_turn_s(worker: Supervisor) -> float:
     """Seconds that a worker hardly ever needs for one thing: a step and a decode of every slot of its largest model."""
     return max(
@@ -51,12 +71,10 @@ def full_turn_s(worker: Supervisor) -> float:
 
 def minimum(generation: Generation, costs: messages.Minimum, slots: int) -> Duration:
     """One code of each sample unless some are given, decoded and encoded as asked; with few slots they take turns."""
-    known = {(each.format, each.scale): each.takes for each in costs.encodings}
-    encode = by_pixels(known, (generation.encoding.format, generation.encoding.scale))
     further = (generation.n - 1) * costs.further_s
     first = costs.decode if generation.sampling.codes else costs.step.then(costs.decode)
     first = first.times(ceil(generation.n / slots))
-    return first.then(encode.times(generation.n)).then(exactly(further))
+    return first.then(_encode(generation, costs).times(generation.n)).then(exactly(further))
 
 
 def _known(workers: Sequence[Supervisor]) -> Sequence[Supervisor]:

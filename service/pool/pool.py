@@ -14,7 +14,7 @@ from models.bundle.manifest import Manifest
 from models.bundle.reader import find_bundles, read_manifest
 from models.errors import BundleError
 from service import messages
-from service.admission import Admission
+from service.admission import Admission, Place
 from service.clock import Clock, MonotonicClock
 from service.errors import DeadlineInfeasible, Draining, ServiceError, WorkerLost
 from service.pool.launcher import Launcher
@@ -71,6 +71,7 @@ class Pool:
         self._workers: list[Supervisor] = []
         self._tickets: dict[str, Ticket] = {}
         self._holders: dict[str, Supervisor] = {}
+        self._places: dict[str, Place] = {}
         self._hopes: dict[str, asyncio.TimerHandle] = {}  # of those that are parked, when there is none left
         self._watching: asyncio.Task[None] | None = None
         self._decided = asyncio.Event()
@@ -147,11 +148,13 @@ class Pool:
         now = self.clock.now()
         outlook = prospect(generation, self._workers, self._reserve.duration)
         try:
-            self._admission.admit(generation.model, generation.n, 1000 * (deadline - now), outlook)
+            place = self._admission.admit(generation.model, generation.n, now, deadline, outlook)
         except DeadlineInfeasible:
-            self._doubt(generation, now)
+            if 1000 * (deadline - now) < outlook.minimum_ms:
+                self._doubt(generation, now)
             raise
         ticket = Ticket(secrets.token_hex(8), generation, deadline, now, self)
+        self._places[ticket.id] = place
         self._tickets[ticket.id] = ticket
         self._place(ticket, now)
         return ticket
@@ -167,6 +170,7 @@ class Pool:
     def extend(self, ticket: Ticket) -> None:
         """Tell the worker of a request's new deadline; one that is parked has more hope."""
         now = self.clock.now()
+        self._places[ticket.id] = self._admission.extend(self._places[ticket.id], ticket.deadline)
         holder = self._holders.get(ticket.id)
         if holder is None:
             self._place(ticket, now)
@@ -319,7 +323,7 @@ class Pool:
         if holder := self._holders.pop(ticket.id, None):
             del holder.tickets[ticket.id]
         self._stop_hoping(ticket)
-        self._admission.leave(ticket.generation.model, ticket.generation.n)
+        self._admission.leave(self._places.pop(ticket.id))
         ticket.end(ending)
         if not self._tickets:
             self._all_ended.set()

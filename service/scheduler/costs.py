@@ -195,6 +195,13 @@ class Costs:
         """Seconds that drawing so many codes alone and decoding them usually takes."""
         return codes * self.steps.duration(1).median + self.decodes.duration(1).median
 
+    def share(self, codes: int) -> float:
+        """Seconds that one sample of so many codes usually takes of the device, decoded, where batches are largest."""
+        return min(
+            (codes * self.steps.duration(batch).median + self.decodes.duration(batch).median) / batch
+            for batch in self.steps.buckets
+        )
+
     def further(self) -> float:
         """Seconds that each further sample adds to the first step and decode, at most, over the buckets."""
         first = self.step(1) + self.decode(1)

@@ -14,7 +14,9 @@ def minimum(engine: Engine) -> messages.Minimum:
     """What the parts of the smallest answer of a model take."""
     costs = engine.costs
     encodings = [messages.EncodeCost(*kind, takes) for kind, takes in costs.encodes.table().items()]
-    return messages.Minimum(costs.steps.duration(1), costs.decodes.duration(1), costs.further(), encodings)
+    decoded = costs.share(0)
+    shares = (decoded, costs.share(1) - decoded)
+    return messages.Minimum(costs.steps.duration(1), costs.decodes.duration(1), costs.further(), shares, encodings)
 
 
 def stats(engines: Sequence[Engine]) -> messages.Stats:

@@ -9,36 +9,69 @@ from service.errors import DeadlineInfeasible, Draining, Overloaded, WorkerLost
 def test_places_are_counted_per_model_until_they_are_left() -> None:
     admission = Admission(queue_limit=3)
     prospect = Prospect(minimum_ms=5.0, safe_ms=10.0, slots=2)
-    admission.admit("a", 4, 100.0, prospect)
+    four = admission.admit("a", 4, 0.0, 0.1, prospect)
     with pytest.raises(Overloaded, match="5 places"):
-        admission.admit("a", 2, 100.0, prospect)
+        admission.admit("a", 2, 0.0, 0.1, prospect)
     assert admission.inside("a") == 4
-    admission.admit("b", 5, 100.0, prospect)
-    admission.admit("a", 1, 100.0, prospect)
-    admission.leave("a", 4)
-    admission.admit("a", 4, 100.0, prospect)
+    admission.admit("b", 5, 0.0, 0.1, prospect)
+    admission.admit("a", 1, 0.0, 0.1, prospect)
+    admission.leave(four)
+    admission.admit("a", 4, 0.0, 0.1, prospect)
 
 
 def test_an_infeasible_deadline_is_refused_with_the_smallest_that_would_do() -> None:
     admission = Admission(queue_limit=1)
     with pytest.raises(DeadlineInfeasible) as refusal:
-        admission.admit("a", 1, 4.999, Prospect(minimum_ms=5.0, safe_ms=10.0, slots=1))
+        admission.admit("a", 1, 7.0, 7.004999, Prospect(minimum_ms=5.0, safe_ms=10.0, slots=1))
     assert refusal.value.extra == {"minimum_deadline_ms": 10.0}
     assert admission.inside("a") == 0
-    admission.admit("a", 1, 5.0, Prospect(minimum_ms=5.0, safe_ms=10.0, slots=1))
+    admission.admit("a", 1, 7.0, 7.005001, Prospect(minimum_ms=5.0, safe_ms=10.0, slots=1))
 
 
 def test_without_a_worker_only_who_can_wait_for_one_is_let_in() -> None:
     admission = Admission(queue_limit=1)
     with pytest.raises(WorkerLost):
-        admission.admit("a", 1, 1e9, Prospect(minimum_ms=5.0, safe_ms=10.0, slots=1, ready_in_ms=None))
+        admission.admit("a", 1, 0.0, 1e6, Prospect(minimum_ms=5.0, safe_ms=10.0, slots=1, ready_in_ms=None))
     with pytest.raises(WorkerLost):
-        admission.admit("a", 1, 104.0, Prospect(minimum_ms=5.0, safe_ms=10.0, slots=1, ready_in_ms=100.0))
-    admission.admit("a", 1, 105.0, Prospect(minimum_ms=5.0, safe_ms=10.0, slots=1, ready_in_ms=100.0))
+        admission.admit("a", 1, 0.0, 0.104, Prospect(minimum_ms=5.0, safe_ms=10.0, slots=1, ready_in_ms=100.0))
+    admission.admit("a", 1, 0.0, 0.1051, Prospect(minimum_ms=5.0, safe_ms=10.0, slots=1, ready_in_ms=100.0))
 
 
 def test_draining_refuses_everything() -> None:
     admission = Admission(queue_limit=1)
     admission.draining = True
     with pytest.raises(Draining):
-        admission.admit("a", 1, 1e9, Prospect(minimum_ms=0.0, safe_ms=0.0, slots=1))
+        admission.admit("a", 1, 0.0, 1e6, Prospect(minimum_ms=0.0, safe_ms=0.0, slots=1))
+
+
+BUSY = Prospect(minimum_ms=10.0, safe_ms=20.0, slots=99, work_ms=4.0)
+
+
+def test_a_promise_that_cannot_be_kept_beside_the_others_is_not_made() -> None:
+    admission = Admission(queue_limit=99)
+    places = [admission.admit("a", 1, 0.0, 0.048, BUSY) for _ in range(10)]  # 40 ms of work, and 6 for the last one
+    with pytest.raises(DeadlineInfeasible) as refusal:
+        admission.admit("a", 1, 0.0, 0.048, BUSY)
+    assert refusal.value.extra["minimum_deadline_ms"] == pytest.approx(60.0)
+    with pytest.raises(DeadlineInfeasible):  # in time itself, but all the others would be late
+        admission.admit("a", 1, 0.0, 0.012, BUSY)
+    later = admission.admit("a", 1, 0.0, 0.0601, BUSY)
+    admission.leave(places.pop())
+    admission.admit("a", 1, 0.0, 0.012, BUSY)
+    admission.leave(later)
+
+
+def test_who_is_late_already_keeps_nobody_out() -> None:
+    admission = Admission(queue_limit=99)
+    for _ in range(3):
+        admission.admit("a", 1, 0.0, 0.02, BUSY)
+    admission.admit("a", 1, 0.1, 0.125, BUSY)  # 12 ms for those who are late, and 10 for itself
+
+
+def test_an_extended_promise_makes_room() -> None:
+    admission = Admission(queue_limit=99)
+    places = [admission.admit("a", 1, 0.0, 0.048, BUSY) for _ in range(10)]
+    moved = admission.extend(places[0], 0.2)
+    admission.admit("a", 1, 0.0, 0.048, BUSY)
+    admission.leave(moved)
+    assert admission.inside("a") == 10

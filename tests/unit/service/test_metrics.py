@@ -58,7 +58,7 @@ def used() -> Metrics:
     metrics.worker_restarted(0)
     steps = {"tiny": [messages.StepStat(3, 0.002), messages.StepStat(64, 0.02)]}
     minimum = messages.Minimum(
-        Duration(0.001, 0.002, 0.003), exactly(0.0), 0.0, [messages.EncodeCost("png", 1, exactly(0.0005))]
+        Duration(0.001, 0.002, 0.003), exactly(0.0), 0.0, (0.0, 0.0), [messages.EncodeCost("png", 1, exactly(0.0005))]
     )
     metrics.stats(0, messages.Stats(2, 5, steps, {"tiny": 0.004}, {"tiny": minimum}))
     return metrics

@@ -135,6 +135,7 @@ def test_the_smallest_deadline_grows_with_samples_and_encoding() -> None:
         step=exactly(1.0),
         decode=exactly(3.0),
         further_s=1.0,
+        shares_s=(0.0, 0.0),
         encodings=[messages.EncodeCost("png", 1, small), messages.EncodeCost("png", 8, large)],
     )
     assert costs.alone == exactly(4.5)
@@ -147,6 +148,6 @@ def test_the_smallest_deadline_grows_with_samples_and_encoding() -> None:
 
 def test_what_is_rare_in_each_part_is_not_expected_of_all_at_once() -> None:
     png = messages.EncodeCost("png", 1, Duration(1.0, 2.0, 5.0))
-    costs = messages.Minimum(exactly(0.0), Duration(2.0, 2.0, 5.0), 0.0, [png])
+    costs = messages.Minimum(exactly(0.0), Duration(2.0, 2.0, 5.0), 0.0, (0.0, 0.0), [png])
     assert minimum(generation(), costs, slots=8) == Duration(3.0, 4.0, 8.0)
     assert minimum(generation(2), costs, slots=2) == Duration(4.0, 6.0, 4.0 + math.hypot(3.0, 8.0))

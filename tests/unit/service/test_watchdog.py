@@ -58,7 +58,9 @@ def test_only_who_is_silent_at_two_looks_in_a_row_is_suspect() -> None:
 
 def test_a_slow_model_has_more_patience() -> None:
     slow = FakeWorker(0, 1.5)
-    slow.minimums["a"] = messages.Minimum(exactly(0.1), exactly(0.1), 0.1, [])  # half a second for all of its slots
+    slow.minimums["a"] = messages.Minimum(
+        exactly(0.1), exactly(0.1), 0.1, (0.0, 0.0), []
+    )  # half a second for all of its slots
     bench = Bench(slow)
     assert bench.looks(3) == []
     slow.silent = 1.9
