@@ -132,6 +132,20 @@ def test_an_extended_request_goes_on(bench: Bench) -> None:
     assert bench.result("a").outputs[0].stop_reason == "complete"
 
 
+def test_when_the_clock_jumps_everybody_is_answered_with_what_there_is(bench: Bench) -> None:
+    """As after a machine was suspended: those who run have codes, those who wait get their first."""
+    for name in "abcdef":  # two more than there are slots
+        bench.submit(name, remaining_ms=100.0)
+    bench.turns(3)
+    bench.clock.spend(3600.0)
+    jumped = bench.clock.now()
+    bench.submit("later", remaining_ms=100.0)
+    bench.turns()
+    assert all(1 <= len(bench.result(name).outputs[0].codes) < 8 for name in "abcdef")
+    assert bench.result("later").timing.total_ms <= 100.0
+    assert bench.clock.now() - jumped < 0.1
+
+
 def test_timing_adds_up(bench: Bench) -> None:
     bench.submit("a", n=3)
     bench.clock.spend(0.002)
