@@ -15,13 +15,14 @@ from models.bundle.reader import verify_bundle
 
 BundlePath = Annotated[Path, typer.Argument(help="The bundle's folder.")]
 
-bundle = typer.Typer(no_args_is_help=True, help="Look into bundles and check them.")
-bench = typer.Typer(no_args_is_help=True, help="Measure this machine.")
+# Groups that the other packages add commands of theirs to.
+bundle = typer.Typer(no_args_is_help=True, help="Look into bundles, check them, make random ones.")
+bench = typer.Typer(no_args_is_help=True, help="Measure the engine on this machine, or a server.")
 
 
 @bench.callback()
 def _bench() -> None:
-    """Measure this machine."""
+    """Measure the engine on this machine, or a server."""
 
 
 def register(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""The commands `anytime serve` and `anytime generate`."""
+"""The commands `anytime serve` and `anytime generate`; `anytime bench deadline` joins them from its own package."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic.fields import FieldInfo
 
+from models.cli import bench
+from service.bench.cli import deadline
+from service.commands.simulate import simulate
 from service.settings import Settings, read_settings
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -35,6 +38,8 @@ def register(app: typer.Typer) -> None:
     """Add the service's commands to the command line."""
     app.command()(serve)
     app.command()(generate)
+    app.command()(simulate)
+    bench.command()(deadline)
 
 
 @_with_settings

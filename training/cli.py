@@ -1,4 +1,4 @@
-"""The command `anytime train`; `anytime evaluate` joins it from the evaluation package."""
+"""The commands `anytime train` and `anytime bundle random`; `anytime evaluate` joins them from its own package."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from models.cli import bundle
 from training.devices import Device, prepare_torch
 from training.extras import require_extras
 from training.recipe import Recipe, bundled_recipes, load_recipe
@@ -21,6 +22,7 @@ def register(app: typer.Typer) -> None:
     from training.evaluation.cli import register as register_evaluate
 
     app.command()(train)
+    bundle.command("random")(random_bundle)
     register_evaluate(app)
 
 
@@ -58,6 +60,29 @@ def train(
     except KeyboardInterrupt:
         sys.stderr.write(f"anytime: interrupted; the same command with --resume goes on from {out}'s last checkpoint\n")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def random_bundle(
+    recipe: Annotated[str, typer.Option(help=f"A recipe file, or one of: {', '.join(bundled_recipes())}.")],
+    out: Annotated[Path, typer.Option(help="The bundle's folder; a bundle that is there is replaced.")],
+    seed: Annotated[int | None, typer.Option(min=0, help="Decides the weights; by default the recipe's seed.")] = None,
+) -> None:
+    """Make a bundle of a recipe's shape with random weights, to measure what such a model costs before it is trained.
+
+    Example:
+        anytime bundle random --recipe cifar10 --out runs/cifar10-random
+    """
+    parsed = load_recipe(recipe)
+
+    from rich.console import Console
+
+    from training.random_bundle import write_random_bundle
+
+    manifest = write_random_bundle(out, parsed, parsed.seed if seed is None else seed)
+    size = sum(entry.bytes for entry in manifest.files.values())
+    Console().print(
+        f"{out}: {manifest.name}, version {manifest.version}, {size / 1e6:.1f} MB", markup=False, soft_wrap=True
+    )
 
 
 def _run(recipe: Recipe, data: str, out: Path, device: Device, threads: int | None, checkpoint_seconds: float) -> None:

@@ -14,7 +14,7 @@ SMOKE = (BUNDLED / "smoke.toml").read_text()
 
 
 def test_every_bundled_recipe_is_valid_and_named_after_its_file() -> None:
-    assert bundled_recipes() == ("fashion-mnist", "mnist", "smoke")
+    assert bundled_recipes() == ("cifar10", "fashion-mnist", "mnist", "smoke")
     assert [load_recipe(name).name for name in bundled_recipes()] == list(bundled_recipes())
 
 
@@ -29,6 +29,15 @@ def test_mnist_has_the_papers_numbers() -> None:
     assert [stage.epochs for stage in (stages.autoencoder, stages.ordered, stages.prior)] == [200, 200, 50]
     assert [stage.learning_rate for stage in (stages.autoencoder, stages.ordered, stages.prior)] == [1e-3, 1e-3, 2e-3]
     assert {stage.batch for stage in (stages.autoencoder, stages.ordered, stages.prior)} == {128}
+
+
+def test_cifar10_has_the_papers_numbers() -> None:
+    recipe, mnist = load_recipe("cifar10"), load_recipe("mnist")
+    assert recipe.media.shape == (3, 32, 32)
+    assert (recipe.autoencoder.codes, recipe.autoencoder.codebook) == (70, 1000)
+    assert (recipe.autoencoder.filters, recipe.autoencoder.strides) == ((4, 4, 4, 3), (2, 2, 2, 1))
+    assert recipe.autoencoder.code_dim(recipe.media) == 16
+    assert (recipe.prior, recipe.stages) == (mnist.prior, mnist.stages)
 
 
 def test_a_recipe_is_found_by_path(tmp_path: Path) -> None:
@@ -82,7 +91,7 @@ def test_a_recipe_that_is_not_text(tmp_path: Path) -> None:
 
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(RecipeError, match=r"nowhere: no such recipe file.*fashion-mnist, mnist, smoke"):
+    with pytest.raises(RecipeError, match=r"nowhere: no such recipe file.*cifar10, fashion-mnist, mnist, smoke"):
         load_recipe("nowhere")
 
 

@@ -1,0 +1,114 @@
+"""The command `anytime bench deadline`."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.errors import AnytimeError
+
+_CAPACITY = "Capacity"
+
+
+class Format(StrEnum):
+    """How samples are asked to be encoded."""
+
+    PNG = "png"
+    WEBP = "webp"
+    JPEG = "jpeg"
+    NPY = "npy"
+
+
+def deadline(
+    url: Annotated[str, typer.Option(help="The server.")] = "http://127.0.0.1:8000",
+    deadlines: Annotated[str, typer.Option(help="Milliseconds; each request has one of them.")] = "20,50,100,200",
+    load: Annotated[str, typer.Option(help="Multiples of the capacity found, one after another.")] = "0.5,1,2,4",
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each load lasts.")] = 15.0,
+    model: Annotated[str | None, typer.Option(help="Name of the model, if several are loaded.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides when which request is sent.")] = 0,
+    n: Annotated[int, typer.Option(min=1, help="Samples per request.")] = 1,
+    min_codes: Annotated[int, typer.Option(min=1, help="Fewest codes worth sending.")] = 1,
+    max_codes: Annotated[int | None, typer.Option(min=1, help="Most codes per sample; all by default.")] = None,
+    scale: Annotated[int, typer.Option(min=1, help="Enlarge by a whole factor.")] = 1,
+    file_format: Annotated[Format, typer.Option("--format", help="How samples are encoded.")] = Format.PNG,
+    capacity_seconds: Annotated[
+        float, typer.Option(min=0.1, help="How long each of two runs saturates the server.", rich_help_panel=_CAPACITY)
+    ] = 4.0,
+    warmup: Annotated[
+        float, typer.Option(min=0, help="Seconds of such a run that do not count.", rich_help_panel=_CAPACITY)
+    ] = 1.0,
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="Requests under way at once in such a run.", rich_help_panel=_CAPACITY)
+    ] = 64,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the numbers to this file.")] = None,
+    trace: Annotated[Path | None, typer.Option(help="Write every request and what became of it to this file.")] = None,
+) -> None:
+    """Measure how a running server keeps deadlines under load, and what quality it delivers.
+
+    Open-loop: requests arrive as a Poisson process and wait for no answers. All is judged at the client, from when a
+    request was due to be sent to the last byte of its answer. Loads are multiples of a capacity that is measured first.
+
+    Examples:
+        anytime bench deadline --json deadline.json
+
+        anytime bench deadline --url http://127.0.0.1:9000 --deadlines 20,200 --load 1,4 --trace trace.jsonl
+    """
+    from rich.console import Console
+
+    from service.bench.console import introduction, remarks, table
+    from service.bench.deadline import Wish, run
+    from service.bench.report import write_json, write_trace
+
+    wish = Wish(
+        deadlines=_numbers(deadlines, "--deadlines"),
+        loads=_numbers(load, "--load"),
+        seconds=seconds,
+        model=model,
+        seed=seed,
+        warmup=warmup,
+        capacity_seconds=capacity_seconds,
+        concurrency=concurrency,
+        n=n,
+        min_codes=min_codes,
+        max_codes=max_codes,
+        scale=scale,
+        format=file_format,
+    )
+    for file in (out, trace):
+        _check_folder(file)
+    console = Console()
+
+    def say(sentence: str) -> None:
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+    report, lines = run(url, wish, say)
+    for sentence in introduction(report):
+        say(sentence)
+    console.print(table(report))
+    for sentence in remarks(report):
+        say(sentence)
+    if out is not None:
+        write_json(report, out)
+    if trace is not None:
+        write_trace(lines, trace)
+
+
+def _numbers(text: str, option: str) -> tuple[float, ...]:
+    """Positive numbers with commas between them."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(0 < number < math.inf for number in numbers):
+        raise typer.BadParameter("give positive numbers with commas between them", param_hint=option)
+    return numbers
+
+
+def _check_folder(file: Path | None) -> None:
+    """A result that cannot be written is better known before it is measured than after."""
+    if file is not None and not file.absolute().parent.is_dir():
+        raise AnytimeError(f"cannot write {file}: there is no folder {file.absolute().parent}")

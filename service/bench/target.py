@@ -1,0 +1,79 @@
+"""The server that is measured, and what it says of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httpx
+import msgspec
+
+from models.errors import AnytimeError
+
+_PATIENCE_SECONDS = 10.0
+
+
+class Model(msgspec.Struct):
+    """As much of a model's description as the benchmark needs; `codes` is K, the curve has K + 1 numbers."""
+
+    name: str
+    version: str
+    codes: int
+    quality_curve: list[float]
+
+
+class _Models(msgspec.Struct):
+    models: list[Model]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where requests go; `authority` is host and port as a URL writes them."""
+
+    host: str
+    port: int
+    authority: str
+    path: str
+    secure: bool
+
+    def request(self, body: bytes) -> bytes:
+        """The bytes of a generation request."""
+        head = (
+            f"POST {self.path}/v1/generate HTTP/1.1\r\nHost: {self.authority}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+
+def find(url: str, model: str | None) -> tuple[Target, Model]:
+    """Where the server is, and the model by name, or the only one that is loaded.
+
+    Raises:
+        AnytimeError: the server cannot be reached, is none of ours, or has no such model.
+    """
+    try:
+        address = httpx.URL(url)
+        # The requests to come know of no proxy, so neither does this one.
+        answer = httpx.get(f"{url.rstrip('/')}/v1/models", timeout=_PATIENCE_SECONDS, trust_env=False)
+        found = msgspec.json.decode(answer.content, type=_Models).models
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise AnytimeError(f"{url} is not the address of a server: {error}") from error
+    except httpx.HTTPError as error:
+        raise AnytimeError(f"cannot reach a server at {url}: {error}") from error
+    except msgspec.DecodeError as error:
+        raise AnytimeError(f"{url} does not answer like an anytime server") from error
+    secure = address.scheme == "https"
+    port = address.port or (443 if secure else 80)
+    target = Target(address.host, port, address.netloc.decode(), address.path.rstrip("/"), secure)
+    return target, _choose(found, model, url)
+
+
+def _choose(found: list[Model], name: str | None, url: str) -> Model:
+    names = ", ".join(each.name for each in found)
+    if name is None and len(found) == 1:
+        return found[0]
+    if name is None:
+        raise AnytimeError(f"{url} has several models, choose one with --model: {names}")
+    for each in found:
+        if each.name == name:
+            return each
+    raise AnytimeError(f"{url} has no model {name!r}, only {names}")

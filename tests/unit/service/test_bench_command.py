@@ -1,0 +1,58 @@
+"""What `anytime bench deadline` says when it is given something wrong, before anything is measured."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from fake_pool import FakePool, app_over, manifest
+from live_server import live
+from typer.testing import CliRunner
+
+from anytime import app
+from models.errors import AnytimeError
+from service.bench.deadline import Wish, run
+from service.settings import Settings
+
+NOWHERE = "http://127.0.0.1:9"
+WISH = Wish(deadlines=(50.0,), loads=(1.0,), seconds=1.0)
+
+
+def refuse(url: str, wish: Wish = WISH) -> str:
+    with pytest.raises(AnytimeError) as raised:
+        run(url, wish, pytest.fail)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_a_server_that_is_not_there() -> None:
+    assert refuse(NOWHERE).startswith("cannot reach a server at http://127.0.0.1:9")
+    assert refuse("ftp://x").startswith("ftp://x is not the address of a server")
+
+
+async def test_a_model_that_is_not_there() -> None:
+    settings = Settings()
+    async with live(app_over(FakePool(manifest("one"), manifest("two")), settings), settings) as address:
+        url = f"http://{address}"
+        missing = await asyncio.to_thread(refuse, url, Wish((50.0,), (1.0,), 1.0, model="three"))
+        assert missing == f"{url} has no model 'three', only one, two"
+        assert await asyncio.to_thread(refuse, url) == f"{url} has several models, choose one with --model: one, two"
+        greedy = await asyncio.to_thread(refuse, url, Wish((50.0,), (1.0,), 1.0, model="one", min_codes=9))
+        assert "--min-codes 9 is more than the" in greedy
+        assert "does not answer like an anytime server" in await asyncio.to_thread(refuse, f"{url}/docs")
+
+
+def test_a_result_that_cannot_be_written_is_refused_before_the_run(tmp_path: Path) -> None:
+    arguments = ["bench", "deadline", "--url", NOWHERE, "--json", str(tmp_path / "nowhere" / "x.json")]
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, AnytimeError)
+    assert "there is no folder" in str(result.exception)
+
+
+@pytest.mark.parametrize("option", ["--deadlines", "--load"])
+@pytest.mark.parametrize("text", ["fast", "1,,2", "0", "-1", "inf", "nan"])
+def test_numbers_that_are_none(option: str, text: str) -> None:
+    result = CliRunner().invoke(app, ["bench", "deadline", "--url", NOWHERE, f"{option}={text}"])
+    assert result.exit_code == 2
+    assert option in result.output

@@ -1,0 +1,78 @@
+"""A bundle of a recipe's shape with random weights: as fast and as large as the trained one, and worth nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from models.autoencoder import RANGES, OrderedVQVAE
+from models.bundle.manifest import Manifest
+from models.bundle.writer import write_bundle
+from models.curve import fit_quality_curve
+from models.prior import TransformerPrior
+from training.recipe import Recipe
+from training.seeds import derive_seed
+
+VERSION = "untrained"
+_PROBES = 64
+
+
+def write_random_bundle(path: Path, recipe: Recipe, seed: int) -> Manifest:
+    """Write a bundle of the recipe's networks as they are before training, random from the seed.
+
+    Raises:
+        BundleError: if `path` holds something else than a bundle, or cannot be written.
+    """
+    shape = recipe.autoencoder
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(derive_seed(seed, "random bundle"))
+        autoencoder = OrderedVQVAE(shape, recipe.media)
+        _spread(autoencoder)
+        prior = TransformerPrior(recipe.prior, shape.codes, shape.codebook, len(recipe.labels))
+    return write_bundle(path, _manifest(recipe, seed), autoencoder, prior)
+
+
+@torch.no_grad()
+def _spread(autoencoder: OrderedVQVAE) -> None:
+    """Make samples differ, and fill the range of the media.
+
+    As initialised, codebook and decoder are so narrow that all samples are the same dark one, which encodes faster than
+    a trained model's do.
+    """
+    nn.init.normal_(autoencoder.quantiser.codebook)
+    size, codes = autoencoder.config.codebook, autoencoder.config.codes
+    vectors = autoencoder.quantiser.lookup(torch.randint(size, (_PROBES, codes)))  # (B, K, D)
+    samples = autoencoder.decoder(vectors.reshape(_PROBES, codes, *autoencoder.code_shape))
+    low, high = RANGES[autoencoder.media.type]
+    *_, weight, bias = autoencoder.decoder.parameters()  # of the last layer, which is linear
+    gain = (high - low) / 4 / samples.std()
+    weight.mul_(gain)
+    bias.sub_(samples.mean()).mul_(gain).add_((low + high) / 2)
+
+
+def assumed_quality_curve(codes: int) -> tuple[float, ...]:
+    """The quality curve of a model that nobody has measured, K + 1 numbers.
+
+    It supposes an error that falls as err(n) = 1 / (1 + n): the first code halves it, and each further one removes
+    less, as with an ordered model. No measurement stands behind it; the bundled Fashion-MNIST model gains more at its
+    first code.
+    """
+    return fit_quality_curve([1 / (1 + n) for n in range(codes + 1)])
+
+
+def _manifest(recipe: Recipe, seed: int) -> Manifest:
+    return Manifest(
+        name=recipe.name,
+        version=VERSION,
+        description=f"UNTRAINED: random weights in the shape of the recipe {recipe.name}, for benchmarks. Its samples "
+        "are noise and its quality curve is assumed.",
+        media=recipe.media,
+        labels=recipe.labels,
+        autoencoder=recipe.autoencoder,
+        prior=recipe.prior,
+        sampling=recipe.sampling,
+        quality_curve=assumed_quality_curve(recipe.autoencoder.codes),
+        training={"trained": False, "seed": seed},
+    )
