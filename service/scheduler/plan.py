@@ -6,9 +6,10 @@ In words:
 2. Waiting samples enter free slots in deadline order. If one without a slot would otherwise miss its floor, the running
    sample whose next code is worth least is finished early to make room (`shed`).
 3. Previews that are due are made if everyone can bear them and a step after them.
-4. If everyone can bear a step of all, all step.
-5. If not, somebody is short of time. Those among the most urgent who still owe codes to their floor step without the
-   others, where a smaller batch is quicker; those who owe nothing are decoded now (`deadline`).
+4. Of the steps that everyone can bear, that one is taken which gains most quality per second: of all, or of fewer who
+   fill a smaller batch, those below their floor before those whose next code is worth most.
+5. If they can bear none, somebody is short of time. Those among the most urgent who still owe codes to their floor step
+   without the others, where a smaller batch is quicker; those who owe nothing are decoded now (`deadline`).
 
 "Can bear" is always the same question, put to the timetable: were everyone, once this is over, brought to their floor
 and finished in deadline order, would anyone be late? The timetable counts with high quantiles of the costs.
@@ -26,6 +27,8 @@ from service.scheduler.jobs import Ending, Entry, Job, Plan
 from service.scheduler.timetable import all_on_time, first_batch, floors_within_reach, late_jobs, pressing, step_cost
 
 _urgency = attrgetter("urgency")
+
+_LEAST_SHARE = 0.3  # of those who could step, that do
 
 
 def plan(
@@ -76,6 +79,7 @@ class _View:
     queue: list[Job]
     floors: Mapping[Job, int]
     costs: Costs
+    quality: Sequence[float]
 
     def bears(self, seconds: float, jobs: Sequence[Job], stepped: Collection[Job] = ()) -> bool:
         """Whether an action of so many seconds, at the end of which `stepped` have one code more, makes no job late."""
@@ -107,7 +111,7 @@ def _look(now: float, jobs: Sequence[Job], costs: Costs, quality: Sequence[float
         going = [job for job in going if job not in over]
     if not all_on_time(base, bound, costs, floors):
         floors = {}  # they cannot all be kept, and on time goes before floors
-    return _View(now, base, over, going, entries, bound, queue, floors, costs)
+    return _View(now, base, over, going, entries, bound, queue, floors, costs, quality)
 
 
 def _hopeless(now: float, jobs: Sequence[Job], costs: Costs) -> set[Job]:
@@ -182,11 +186,12 @@ def _preview_is_due(job: Job, now: float) -> bool:
 
 
 def _progress(view: _View) -> Plan:
-    """Step all if everyone can bear it; else let those who are short of time catch up, or end."""
+    """The step that gains most; if everyone can bear none, let those who are short of time catch up, or end."""
+    worthiest = _worthiest(view)
+    if worthiest:
+        return Plan(enter=view.entries, step=tuple(worthiest))
     step = view.base + step_cost(view.going, view.costs)
     late = set(late_jobs(step, view.bound, view.costs, view.floors, set(view.going)))
-    if view.going and not late:
-        return Plan(enter=view.entries, step=tuple(view.going))
     hurried = _up_to_last(view.bound, late)
     lacking = [job for job in hurried if job.position < view.floors.get(job, 1)]
     catching_up = _largest(lacking, lambda part: view.bears(step_cost(part, view.costs), view.bound, set(part)))
@@ -199,6 +204,27 @@ def _progress(view: _View) -> Plan:
     if view.floors:  # not all can be kept after all
         return _progress(replace(view, floors={}))
     return Plan(enter=view.entries, step=tuple(lacking or view.going))
+
+
+def _worthiest(view: _View) -> Sequence[Job]:
+    """Of the steps that everyone can bear, the one that gains most quality per second; nobody if there is none.
+
+    All may step, or as many as fill a smaller bucket: those who are below their floor first, then those whose next code
+    is worth most. Much smaller steps gain more at once, but draw every code at a higher price: they are not considered.
+    """
+    count = len(view.going)
+    gains = {job: view.quality[job.position + 1] - view.quality[job.position] for job in view.going}
+    ordered = sorted(view.going, key=lambda job: (job.position >= job.floor, -gains[job], job.urgency))
+    least = max(_LEAST_SHARE * count, sum(job.position < job.floor for job in ordered), 1)
+    sizes = {*view.costs.steps.buckets, count}
+    steps = [ordered[:size] for size in sizes if least <= size <= count]
+    steps.sort(key=lambda part: (-sum(map(gains.__getitem__, part)) / step_cost(part, view.costs), -len(part)))
+    everyone = sorted([*view.bound, *view.queue], key=_urgency)
+    for part in steps:
+        heeded = view.bound if len(part) == count else everyone
+        if view.bears(step_cost(part, view.costs), heeded, set(part)):
+            return part
+    return []
 
 
 def _due(view: _View) -> Sequence[Job]:

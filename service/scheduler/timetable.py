@@ -80,22 +80,23 @@ def floors_within_reach(start: float, jobs: Iterable[Job], costs: Costs) -> dict
 
 
 def first_batch(start: float, jobs: Sequence[Job], costs: Costs) -> Sequence[Job]:
-    """The leading jobs, at least one, that can be finished together from `start` on without making one of them late.
+    """The leading jobs, at least one, that are best finished together from `start` on.
 
-    A job that is late even alone holds nobody up.
+    As many as can be without one of them being late for the others, where who is late even alone holds nobody up; or
+    fewer, if a batch of them costs less per sample, since padding can make it cheaper to leave a few for later.
     """
-    encodes, tightest = 0.0, inf
-    batch, alone = 0.0, costs.decode(1)
-    for size, job in enumerate(jobs):
+    encodes, tightest, fitting = 0.0, inf, 0
+    alone = start + costs.decode(1)
+    for size, job in enumerate(jobs, start=1):
         encodes += costs.encode(job.encoding)
         limit = job.deadline - encodes
-        if limit >= start + alone:
+        if limit >= alone:
             tightest = min(tightest, limit)
-        larger = costs.decode(size + 1)
-        if size and (start + larger > tightest or larger > batch + alone):
-            return jobs[:size]
-        batch = larger
-    return jobs
+        if size > 1 and start + costs.decode(size) > tightest:
+            break
+        fitting = size
+    sizes = [fitting, *(bucket for bucket in costs.decodes.buckets if bucket < fitting)]
+    return jobs[: min(sizes, key=lambda size: costs.decode(size) / max(size, 1))]
 
 
 def pressing(start: float, jobs: Sequence[Job], costs: Costs, slots: int) -> Sequence[Job]:
