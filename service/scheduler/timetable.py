@@ -34,18 +34,20 @@ def late_jobs(
     step, decode, encode_cost, alone = costs.step, costs.decode, costs.encode, costs.decode(1)
     begin, size, encodes, tightest = start, 0, 0.0, inf  # the open batch; `tightest`: when its decode must be over
     batch = 0.0  # what decoding it takes
-    # Steps that are owed: by the one that lacks most, by how many jobs, by all; codes to read before; what all takes.
-    debt = (0, 0, 0, 0, 0.0)
+    # Steps that are owed: by the one that lacks most, by how many jobs, by all; what those apart take; what all takes.
+    debt = (0, 0, 0, 0.0, 0.0)
     for job in jobs:
         with_job = debt
         lacking = floors.get(job, 1) - job.position
         if lacking > 0 and job in stepped:
             lacking -= 1
         if lacking > 0:
-            rounds, short, total, unread = max(debt[0], lacking), debt[1] + 1, debt[2] + lacking, debt[3]
-            unread += 0 if job in stepped else job.unread
-            takes = min(rounds * step(short), total * step(1)) + step(unread)
-            with_job = (rounds, short, total, unread, takes)
+            rounds, short, total, apart, _ = debt
+            if job.unread and job not in stepped:  # to read with the others would hold them up
+                apart += step(job.unread) + lacking * step(1)
+            else:
+                rounds, short, total = max(rounds, lacking), short + 1, total + lacking
+            with_job = (rounds, short, total, apart, min(rounds * step(short), total * step(1)) + apart)
         drawn = begin + with_job[4]
         encode = encode_cost(job.encoding)
         larger = decode(size + 1)
