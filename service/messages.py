@@ -128,7 +128,7 @@ class Minimum(msgspec.Struct, frozen=True):
         step: one sample's first code.
         decode: its decode.
         further_s: what each further sample beside it adds.
-        shares_s: what decoding a sample, and each of its codes, takes of the device in the batches that suit it best.
+        shares_s: what decoding a sample, and each of its codes, takes of the device when it is busy.
         encodings: each sample's encoding, for the kinds that were measured.
     """
 

@@ -83,3 +83,16 @@ def test_further_samples_cost_what_the_steepest_bucket_says() -> None:
         costs.decodes.observe(bucket, 0.0)
     assert costs.further() == pytest.approx(0.5)
     assert Costs((1,)).further() == 0.0
+
+
+def test_a_busy_device_is_not_expected_to_fill_its_largest_batch() -> None:
+    costs = Costs((1, 8, 64))
+    for bucket, seconds in ((1, 1.0), (8, 4.0), (64, 16.0)):
+        costs.steps.observe(bucket, seconds)
+        costs.decodes.observe(bucket, 2 * seconds)
+    assert costs.share(0) == pytest.approx(1.0)
+    assert costs.share(3) == pytest.approx(2.5)
+    large = Costs((64,))
+    large.steps.observe(64, 64.0)
+    large.decodes.observe(64, 64.0)
+    assert large.share(1) == pytest.approx(2.0)
