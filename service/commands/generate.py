@@ -157,13 +157,12 @@ def _columns(answers: Sequence[Answer]) -> tuple[list[list[bytes]], list[str]]:
     """One column per deadline; or, of a single answer, one per sample."""
     if len(answers) == 1:
         outputs = answers[0].outputs
-        return [[output.b64] for output in outputs], [
-            f"{len(output.codes)}/{output.codes_total} codes" for output in outputs
-        ]
+        return [[output.b64] for output in outputs], [_code_counts([output]) for output in outputs]
     columns = [[output.b64 for output in answer.outputs] for answer in answers]
-    return columns, [f"{answer.deadline_ms:g} ms\n{_code_counts(answer)} codes" for answer in answers]
+    return columns, [f"{answer.deadline_ms:g} ms\n{_code_counts(answer.outputs)}" for answer in answers]
 
 
-def _code_counts(answer: Answer) -> str:
-    counts = sorted({len(output.codes) for output in answer.outputs})
-    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
+def _code_counts(outputs: Sequence[Output]) -> str:
+    counts = sorted({len(output.codes) for output in outputs})
+    drawn = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
+    return f"{drawn} of {outputs[0].codes_total} codes"
