@@ -3,7 +3,8 @@
 API process -> worker:  Submit, Extend, Stop, Cancel, Remeasure, Drain
 Worker -> API process:  Ready, StartFailed, Preview, Result, Failed, Stats
 
-Clocks are never compared across processes: durations travel, and each side anchors them to its own clock on receipt.
+Clocks of other processes are not relied on: durations travel, and each side anchors them to its own clock on receipt.
+`sent_at` says where between two looks at the transport a message came, and is believed only if it lies between them.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Submit(_Message, frozen=True):
             taken off what the way back costs.
         min_codes, max_codes: 1 <= min_codes <= max_codes <= K.
         preview_ms: send a preview at most this often, None for never.
+        sent_at: seconds on the sender's monotonic clock, which processes of one machine share; None if unknown.
     """
 
     id: str
@@ -57,13 +59,15 @@ class Submit(_Message, frozen=True):
     min_codes: int
     max_codes: int
     preview_ms: float | None = None
+    sent_at: float | None = None
 
 
 class Extend(_Message, frozen=True):
-    """This request has `remaining_ms` from now on, meant as in `Submit`."""
+    """This request has `remaining_ms` from now on; both are meant as in `Submit`."""
 
     id: str
     remaining_ms: float
+    sent_at: float | None = None
 
 
 class Stop(_Message, frozen=True):

@@ -175,7 +175,7 @@ class Pool:
         if holder is None:
             self._place(ticket, now)
         else:
-            holder.send(messages.Extend(ticket.id, 1000 * (ticket.deadline - now - self._reserve.duration.high)))
+            holder.send(messages.Extend(ticket.id, 1000 * (ticket.deadline - now - self._reserve.duration.high), now))
 
     def stop(self, ticket: Ticket) -> None:
         """Answer this request now; one that is parked, as soon as it has a worker."""
@@ -286,7 +286,7 @@ class Pool:
             self._end(ticket, _lost())
         elif ready:
             worker = min(ready, key=lambda worker: (worker.suspect, worker.load, worker.index))
-            self._hand_over(ticket, worker, ticket.deadline - now - way.high)
+            self._hand_over(ticket, worker, ticket.deadline - now - way.high, now)
         else:
             self._stop_hoping(ticket)
             hope = asyncio.get_running_loop().call_later(spare, lambda: self._end(ticket, _lost()))
@@ -296,7 +296,7 @@ class Pool:
         if hope := self._hopes.pop(ticket.id, None):
             hope.cancel()
 
-    def _hand_over(self, ticket: Ticket, worker: Supervisor, remaining: float) -> None:
+    def _hand_over(self, ticket: Ticket, worker: Supervisor, remaining: float, now: float) -> None:
         asked = ticket.generation
         self._stop_hoping(ticket)
         self._holders[ticket.id] = worker
@@ -312,6 +312,7 @@ class Pool:
                 min_codes=asked.min_codes,
                 max_codes=asked.max_codes,
                 preview_ms=asked.preview_ms,
+                sent_at=now,
             )
         )
         if ticket.stopped:

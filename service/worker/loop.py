@@ -62,31 +62,47 @@ class Loop:
                 looked = self._rest()
 
     def _receive(self, looked: float) -> float:
-        """Take in every message that has come; returns when it began to.
-
-        A message may have waited since `looked`, when the loop last asked for messages. Its remaining time is counted
-        from then: too early by a step at most, and never too late.
-        """
+        """Take in every message that has come since `looked`, when the loop last asked; returns when it did so now."""
         now = self._clock.now()
         for message in self._channel.drain():
             self._handle(message, looked)
         return now
 
-    def _handle(self, message: messages.ToWorker, received: float) -> None:
+    def _handle(self, message: messages.ToWorker, looked: float) -> None:
         match message:
             case messages.Submit():
                 if engine := self._engines.get(message.model):
-                    engine.submit(message, received, draining=self._draining)
+                    engine.submit(message, self._received(message, looked), draining=self._draining)
                 else:
                     self._channel.send(messages.Failed(message.id, f"No model {message.model} is loaded here."))
             case messages.Extend() | messages.Stop() | messages.Cancel():
                 for engine in self._engines.values():
-                    _change(engine, message, received)
+                    self._change(engine, message, looked)
             case messages.Remeasure():
                 if engine := self._engines.get(message.model):
                     engine.doubt(message.n, (message.encoding.format, message.encoding.scale))
             case messages.Drain():
                 self._drain()
+
+    def _change(
+        self, engine: Engine, message: messages.Extend | messages.Stop | messages.Cancel, looked: float
+    ) -> None:
+        match message:
+            case messages.Extend():
+                engine.extend(message.id, self._received(message, looked) + message.remaining_ms / 1000)
+            case messages.Stop():
+                engine.stop(message.id)
+            case messages.Cancel():
+                engine.cancel(message.id)
+
+    def _received(self, message: messages.Submit | messages.Extend, looked: float) -> float:
+        """When a message came, from which its remaining time is counted.
+
+        It did so since `looked`. It is believed when it says that it was sent, if that is possible; else it is taken to
+        have waited all the while: too early by a step at most, and never too late.
+        """
+        sent = message.sent_at
+        return looked if sent is None or not looked <= sent <= self._clock.now() else sent
 
     def _drain(self) -> None:
         self._draining = True
@@ -133,13 +149,3 @@ class Loop:
                 engine.suspect = False
         gc.collect()
         self._report(0.0)
-
-
-def _change(engine: Engine, message: messages.Extend | messages.Stop | messages.Cancel, received: float) -> None:
-    match message:
-        case messages.Extend():
-            engine.extend(message.id, received + message.remaining_ms / 1000)
-        case messages.Stop():
-            engine.stop(message.id)
-        case messages.Cancel():
-            engine.cancel(message.id)

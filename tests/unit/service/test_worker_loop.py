@@ -75,10 +75,11 @@ class Bench:
         return {message.id: message for message in self.channel.sent if isinstance(message, messages.Result)}
 
 
-def submit(name: str, remaining_ms: float = 1000.0, model: str = "fake", n: int = 1) -> messages.Submit:
-    return messages.Submit(
-        name, model, remaining_ms, n, messages.Sampling(1, None, 1.0, 0, 1.0), messages.ImageOptions("png"), 1, 8
-    )
+def submit(
+    name: str, remaining_ms: float = 1000.0, model: str = "fake", n: int = 1, sent_at: float | None = None
+) -> messages.Submit:
+    sampling, encoding = messages.Sampling(1, None, 1.0, 0, 1.0), messages.ImageOptions("png")
+    return messages.Submit(name, model, remaining_ms, n, sampling, encoding, 1, 8, sent_at=sent_at)
 
 
 def test_requests_are_answered_and_then_the_loop_ends() -> None:
@@ -94,6 +95,25 @@ def test_a_message_that_waited_during_a_step_loses_that_time() -> None:
     bench.loop.run()
     assert bench.results()["b"].timing.total_ms <= 6.0
     assert bench.results()["b"].outputs[0].stop_reason == "deadline"
+
+
+def test_when_a_message_says_it_was_sent_is_believed_if_that_can_be() -> None:
+    """It came during a step that began at 0: a time before that, or yet to come, is that of another clock."""
+
+    def total_ms(sent_at: float | None) -> float:
+        bench = Bench((0.0, submit("a")), (0.0005, submit("b", sent_at=sent_at)))
+        bench.loop.run()
+        return bench.results()["b"].timing.total_ms
+
+    assert total_ms(0.0005) == pytest.approx(total_ms(None) - 0.5)
+    assert total_ms(-1.0) == total_ms(7.0) == total_ms(None)
+
+
+def test_a_new_deadline_counts_from_when_it_was_sent() -> None:
+    extended = messages.Extend("a", 6.0, sent_at=0.0005)
+    bench = Bench((0.0, submit("a", remaining_ms=2.5)), (0.0005, extended))
+    bench.loop.run()
+    assert 5.0 < bench.results()["a"].timing.total_ms <= 6.5
 
 
 def test_an_unknown_model_fails() -> None:
