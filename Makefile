@@ -3,21 +3,23 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
+PEERS  ?= .venv-peers
 BIN    := $(VENV)/bin
 PORT   ?= 8000
 DATA   ?= $(shell dirname $$(dpkg -L dataset-fashion-mnist 2>/dev/null | grep train-images) 2>/dev/null)
 
-.PHONY: help serve test test-gpu lint bench train clean
+.PHONY: help serve test test-gpu lint bench bench-peers train clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make serve     install, and start the service on port $(PORT) with the bundled models"
-	@echo "make test      install what the tests need, and run them all"
-	@echo "make test-gpu  run the tests that need a CUDA device"
-	@echo "make lint      linter, formatter and type checker"
-	@echo "make bench     measure the engine on this machine"
-	@echo "make train     train the bundled Fashion-MNIST model again"
-	@echo "make clean     remove the virtual environment and caches"
+	@echo "make serve        install, and start the service on port $(PORT) with the bundled models"
+	@echo "make test         install what the tests need, and run them all"
+	@echo "make test-gpu     run the tests that need a CUDA device"
+	@echo "make lint         linter, formatter and type checker"
+	@echo "make bench        measure the engine on this machine"
+	@echo "make bench-peers  compare with other servers on this machine"
+	@echo "make train        train the bundled Fashion-MNIST model again"
+	@echo "make clean        remove the virtual environment and caches"
 
 serve: $(VENV)/.serve
 	$(BIN)/anytime serve --port $(PORT)
@@ -37,11 +39,14 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.serve
 	$(BIN)/anytime bench engine --bundle models/pretrained/fashion-mnist
 
+bench-peers: $(PEERS)/.peers
+	PYTHONPATH=tests $(PEERS)/bin/python -m bench.peers --json peers.json --markdown peers.md
+
 train: $(VENV)/.dev $(VENV)/.system
 	$(BIN)/anytime train fashion-mnist --data $(DATA) --out runs/fashion-mnist
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -54,6 +59,12 @@ $(VENV)/.serve: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.serve
+
+# What is compared runs in an environment of its own, as its users would install it: without what only tests need.
+$(PEERS)/.peers: tests/bench/peers/requirements.txt pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install -c constraints.txt -e . -r tests/bench/peers/requirements.txt
+	@touch $@
 
 # The tests use real data and a real Prometheus tool, which Debian and Ubuntu package.
 $(VENV)/.system: deploy/install-test-packages.sh | $(VENV)/bin/python

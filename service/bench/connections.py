@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections import deque
 from typing import cast
 
 import httptools
 
 from service.bench.target import Target
+
+
+def allow_many_connections() -> None:
+    """As many open connections as the system lets this process have, for when a server stops answering."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Exchange:

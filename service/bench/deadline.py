@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from models.errors import AnytimeError
 from service.bench.capacity import Capacity, measure
 from service.bench.cells import count_cell, count_detail, spread
+from service.bench.connections import allow_many_connections
 from service.bench.report import CapacityReport, Report, TraceLine, this_machine, trace_line, versions
 from service.bench.schedule import Ask, poisson
 from service.bench.target import Model, Target, find
@@ -73,7 +73,7 @@ def run(url: str, wish: Wish, say: Callable[[str], None]) -> tuple[Report, list[
     """
     target, model = find(url, wish.model)
     ask = _ask(wish, model)
-    _allow_many_connections()
+    allow_many_connections()
     try:
         with asyncio.Runner(loop_factory=precise_loop) as runner:
             capacity, loads = runner.run(_measure(target, ask, wish, say))
@@ -148,9 +148,3 @@ def _bound(ask: Ask, model: Model, capacity: Capacity, verdicts: list[Verdict]) 
         for each in verdicts
     ]
     return clairvoyant_quality(demands, Work(capacity.code_s, capacity.sample_s), model.quality_curve)
-
-
-def _allow_many_connections() -> None:
-    """As many open connections as the system lets this process have, for when a server stops answering."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
