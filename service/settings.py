@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     max_socket_requests: int = Field(64, ge=1, description="Requests in progress per websocket.")
     start_timeout: float = Field(120, gt=0, description="Seconds a worker may take to become ready.")
     shutdown_timeout: float = Field(10, gt=0, description="Seconds to answer running requests on SIGTERM.")
+    record_costs: Path | None = Field(None, description="Folder for what operations took, to simulate with.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much to log.")
 
 

@@ -73,6 +73,7 @@ class TraceLine(msgspec.Struct, frozen=True):
         quality: mean over its samples.
         outcome: its class.
         reason: of a refusal or a failure.
+        way_ms: how much of an answer's `client_ms` its worker did not have it.
     """
 
     at_s: float
@@ -92,6 +93,7 @@ class TraceLine(msgspec.Struct, frozen=True):
     codes: int | None
     stop_reason: str | None
     quality: float | None
+    way_ms: float | None
 
 
 def this_machine() -> Machine:
@@ -129,7 +131,14 @@ def trace_line(ask: Ask, load: float, offset: float, verdict: Verdict) -> TraceL
         codes=fewest[0],
         stop_reason=fewest[1],
         quality=round(sum(qualities) / len(qualities), 6) if qualities else None,
+        way_ms=_way_ms(verdict),
     )
+
+
+def _way_ms(verdict: Verdict) -> float | None:
+    if verdict.client_ms is None or verdict.worker_ms is None:
+        return None
+    return round(max(verdict.client_ms - verdict.worker_ms, 0.0), 3)
 
 
 def write_json(report: Report, path: Path) -> None:

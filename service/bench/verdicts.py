@@ -38,6 +38,7 @@ class Verdict:
         client_ms: from when the request was due to the last byte; None if there was no response.
         send_late_ms: how long after it was due the request was sent; None if it never was.
         codes, stop_reasons, qualities: of each sample of an answer.
+        worker_ms: how much of an answer's `client_ms` its worker had it; None if the answer does not say.
     """
 
     planned: Planned
@@ -49,6 +50,7 @@ class Verdict:
     codes: tuple[int, ...] = ()
     stop_reasons: tuple[str, ...] = ()
     qualities: tuple[float, ...] = ()
+    worker_ms: float | None = None
 
     @property
     def overshoot_ms(self) -> float | None:
@@ -63,8 +65,20 @@ class _Output(msgspec.Struct):
     expected_quality: float
 
 
+class _Timing(msgspec.Struct):
+    queue_ms: float
+    sample_ms: float
+    decode_ms: float
+    encode_ms: float
+
+    @property
+    def worker_ms(self) -> float:
+        return self.queue_ms + self.sample_ms + self.decode_ms + self.encode_ms
+
+
 class _Answer(msgspec.Struct):
     outputs: list[_Output]
+    timing: _Timing | None = None
 
 
 class _Problem(msgspec.Struct):
@@ -91,9 +105,10 @@ def judge(planned: Planned, ask: Ask, exchange: Exchange) -> Verdict:
 
 def _answered(planned: Planned, ask: Ask, body: bytes, client_ms: float, late_ms: float | None) -> Verdict:
     try:
-        outputs = _ANSWER.decode(body).outputs
+        answer = _ANSWER.decode(body)
     except msgspec.DecodeError:
         return Verdict(planned, Class.FAILED, HTTPStatus.OK, "unreadable answer", client_ms, late_ms)
+    outputs, timing = answer.outputs, answer.timing
     codes = tuple(len(each.codes) for each in outputs)
     if len(codes) != ask.n or min(codes) < ask.min_codes:
         return Verdict(planned, Class.FAILED, HTTPStatus.OK, "incomplete answer", client_ms, late_ms)
@@ -107,6 +122,7 @@ def _answered(planned: Planned, ask: Ask, body: bytes, client_ms: float, late_ms
         codes,
         tuple(each.stop_reason for each in outputs),
         tuple(each.expected_quality for each in outputs),
+        timing.worker_ms if timing else None,
     )
 
 

@@ -53,7 +53,7 @@ class Launcher:
 
     def _arguments(self, index: int, connection: int) -> list[str]:
         settings = self._settings
-        options = {
+        options: dict[str, object] = {
             "--connection": connection,
             "--index": index,
             "--device": settings.device,
@@ -61,6 +61,8 @@ class Launcher:
             "--slots": settings.slots,
             "--log-level": settings.log_level,
         }
+        if settings.record_costs is not None:
+            options["--record-costs"] = settings.record_costs.absolute()
         arguments = [str(part) for option in options.items() for part in option]
         for bundle in self._bundles:
             arguments += ["--bundle", str(bundle)]

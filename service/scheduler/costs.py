@@ -13,6 +13,7 @@ Kind: TypeAlias = tuple[str, int]
 """How a sample is encoded: format and scale."""
 
 WINDOW = 128
+HISTORY = 4096
 LIKELY = 0.9
 HIGH = 0.98
 BUSY_BATCH = 8  # with it simulated overload made hardly anyone late; with 64 one in four, though fewer were refused
@@ -52,10 +53,14 @@ class Window:
 
     A high quantile over a short window rises as soon as a few observations are slow and falls only when they have all
     left, which is what a reserve should do. The median says what to expect.
+
+    Attributes:
+        history: the last observations, oldest first: those of the window, and more before them for the record.
     """
 
     def __init__(self, size: int = WINDOW) -> None:
-        self._recent: deque[float] = deque(maxlen=size)
+        self.history: deque[float] = deque(maxlen=max(size, HISTORY))
+        self._size = size
         self._ordered: list[float] = []
 
     def __len__(self) -> int:
@@ -63,9 +68,9 @@ class Window:
 
     def observe(self, seconds: float) -> None:
         """Add an observation; the oldest leaves when the window is full."""
-        if len(self._recent) == self._recent.maxlen:
-            del self._ordered[bisect_left(self._ordered, self._recent[0])]
-        self._recent.append(seconds)
+        if len(self._ordered) == self._size:
+            del self._ordered[bisect_left(self._ordered, self.history[-self._size])]
+        self.history.append(seconds)
         insort(self._ordered, seconds)
 
     @property
@@ -104,6 +109,10 @@ class BatchCosts:
             self._durations[index] = largest
         highs = [each.high for each in self._durations]
         self._high[1:] = [highs[bucket] for bucket in self._bucket_of[1:]]
+
+    def history(self) -> dict[int, list[float]]:
+        """The last observations by bucket, in seconds."""
+        return {bucket: list(window.history) for bucket, window in zip(self.buckets, self._windows, strict=True)}
 
     def duration(self, batch: int) -> Duration:
         """What a batch takes; no time if it is empty, or if nothing was observed."""
@@ -153,6 +162,10 @@ class EncodeCosts:
     def high(self, kind: Kind) -> float:
         """Seconds that one sample hardly ever exceeds."""
         return self.duration(kind).high
+
+    def history(self) -> dict[Kind, list[float]]:
+        """The last observations by kind, in seconds."""
+        return {kind: list(window.history) for kind, window in self._windows.items()}
 
     def table(self) -> Mapping[Kind, Duration]:
         """What each kind that was measured takes."""

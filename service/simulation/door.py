@@ -12,10 +12,12 @@ from service.errors import DeadlineInfeasible, Overloaded
 from service.pool.outlook import floor_s, minimum
 from service.pool.ticket import Generation
 from service.scheduler import Costs, Kind
+from service.scheduler.costs import NO_TIME, Duration, Window
 from service.simulation.traces import Arrival
 
 _MODEL = "simulated"
 _REPORTED_S = 0.1  # workers tell what their operations cost this often
+_WAYS = 256
 _SAMPLING = messages.Sampling(seed=0, label=None, temperature=1.0, top_k=0, top_p=1.0)
 
 
@@ -26,6 +28,8 @@ class Door:
         costs: of each device, which go on learning.
         slots: of each device.
         queue_limit: samples that may wait besides.
+
+    What the way back has cost is learnt from those who went it, and kept back for those who set out.
 
     Attributes:
         infeasible, overloaded: requests that were refused because of their deadline, or because the house was full.
@@ -41,6 +45,12 @@ class Door:
         self._leaving: list[tuple[float, str]] = []
         self._reported = -inf
         self._prospects: dict[tuple[int, int, Kind], Prospect] = {}
+        self._way = Window(_WAYS)
+
+    @property
+    def way(self) -> Duration:
+        """What the way back from a worker takes, in seconds; its high quantile is kept back."""
+        return self._way.duration if self._way else NO_TIME
 
     def admits(self, name: str, arrival: Arrival) -> bool:
         """Whether a request is let in. Requests must be asked for in the order in which they come."""
@@ -58,9 +68,10 @@ class Door:
         self._places[name] = place
         return True
 
-    def answered(self, name: str, at: float) -> None:
-        """A request that was let in has its answer at this second, which may be yet to come."""
+    def answered(self, name: str, at: float, back: float) -> None:
+        """A request that was let in has its answer at this second, which may be yet to come, after so long a way."""
         heappush(self._leaving, (at, name))
+        self._way.observe(back)
 
     def _prospect(self, arrival: Arrival) -> Prospect:
         if arrival.at >= self._reported + _REPORTED_S:
@@ -70,7 +81,7 @@ class Door:
         if asked not in self._prospects:
             wanted = _generation(arrival)
             reports = [_reported(costs) for costs in self._costs]
-            least = min(minimum(wanted, each, self._slots) for each in reports)
+            least = min(minimum(wanted, each, self._slots).then(self.way) for each in reports)
             self._prospects[asked] = Prospect(
                 minimum_ms=1000 * least.likely,
                 safe_ms=1000 * least.high,

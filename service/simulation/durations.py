@@ -12,6 +12,7 @@ from statistics import NormalDist, fmean
 import msgspec
 
 from models.errors import AnytimeError
+from service.recorded import read
 from service.scheduler import Costs, Kind
 from service.simulation.bound import Work
 
@@ -120,36 +121,20 @@ def small_cpu_model(largest: int = 64, spread: float = 0.08) -> Durations:
     return Durations(steps, decodes, {_KIND: _log_normal(0.3e-3, spread)})
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
-    """Durations as recorded, in milliseconds."""
-
-    steps_ms: dict[int, list[float]]
-    decodes_ms: dict[int, list[float]]
-    encodes_ms: dict[str, list[float]]
-
-
 def read_durations(path: Path) -> Durations:
-    """Read recorded durations, in milliseconds: `{"steps_ms": {"1": [1.1, 1.2], "64": [6.6]}, "decodes_ms": {...},
-    "encodes_ms": {"png:1": [0.3]}}`, by batch size, and by format and scale.
+    """Read durations that a worker has recorded, or that were written by hand in the same form.
 
     Raises:
         AnytimeError: the file cannot be read, or does not hold that.
     """
     try:
-        file = msgspec.json.decode(path.read_bytes(), type=_File)
-        encodes = {_kind(name): _seconds(recorded) for name, recorded in file.encodes_ms.items()}
-        return Durations(_all_seconds(file.steps_ms), _all_seconds(file.decodes_ms), encodes)
+        recorded = read(path)
+        encodes = {kind: _seconds(each) for kind, each in recorded.encodes.items()}
+        return Durations(_all_seconds(recorded.steps_ms), _all_seconds(recorded.decodes_ms), encodes)
     except OSError as error:
         raise AnytimeError(f"cannot read the costs in {path}: {error.strerror}") from error
     except (msgspec.DecodeError, ValueError) as error:
         raise AnytimeError(f"the costs in {path} make no sense: {error}") from error
-
-
-def _kind(name: str) -> Kind:
-    file_format, _, scale = name.partition(":")
-    if not scale.isdecimal():
-        raise ValueError(f"an encoding is named like png:1, not {name!r}")
-    return file_format, int(scale)
 
 
 def _all_seconds(recorded: Mapping[int, Sequence[float]]) -> dict[int, Sequence[float]]:

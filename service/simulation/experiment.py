@@ -73,7 +73,7 @@ class _Run:
                 device.advance(arrival.at)
             if self.door.admits(str(number), arrival):
                 device = min(self._devices, key=lambda device: len(device.jobs))
-                device.submit(_jobs(number, arrival), arrival.at)
+                device.submit(_jobs(number, arrival, self.door.way.high), arrival.at)
         for device in self._devices:
             device.advance(inf)
             device.check_integrity()
@@ -92,8 +92,9 @@ class _Run:
         finished.append(job.position)
         if len(finished) == arrival.samples:
             del self._finished[job.request]
-            self.tally.answered(at, job.deadline, finished, self._house.quality)
-            self.door.answered(job.request, at)
+            arrived = at + arrival.back
+            self.tally.answered(arrived, arrival.at + arrival.within, finished, self._house.quality)
+            self.door.answered(job.request, arrived, arrival.back)
 
 
 def serve(house: House, policy: str, trace: Sequence[Arrival], bound: float, load: float | None = None) -> Cell:
@@ -117,13 +118,13 @@ def serve(house: House, policy: str, trace: Sequence[Arrival], bound: float, loa
     )
 
 
-def _jobs(number: int, arrival: Arrival) -> list[Job]:
+def _jobs(number: int, arrival: Arrival, reserve: float) -> list[Job]:
     return [
         Job(
             request=str(number),
             index=index,
             arrival=arrival.at,
-            deadline=arrival.at + arrival.within,
+            deadline=arrival.at + arrival.within - reserve,
             min_codes=arrival.min_codes,
             max_codes=arrival.max_codes,
             encoding=arrival.kind,

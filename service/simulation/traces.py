@@ -30,6 +30,7 @@ class Arrival:
         samples: how many it wants.
         min_codes, max_codes: per sample.
         kind: format and scale.
+        back: seconds from its last sample's encoding to the client; what `within` holds beside the worker's time.
     """
 
     at: float
@@ -38,6 +39,7 @@ class Arrival:
     min_codes: int
     max_codes: int
     kind: Kind
+    back: float = 0.0
 
 
 def _poisson(rate: float, chance: Random) -> Iterator[float]:
@@ -119,8 +121,8 @@ def _seeded(seed: int, purpose: str) -> Random:
     return Random(f"{seed} {purpose}")  # noqa: S311
 
 
-class _Line(msgspec.Struct, forbid_unknown_fields=True):
-    """A recorded request."""
+class _Line(msgspec.Struct):
+    """A recorded request; what else is known of it does not matter here."""
 
     at_s: float
     deadline_ms: float
@@ -129,10 +131,14 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     max_codes: int | None = None
     scale: int = 1
     format: str = "png"
+    way_ms: float | None = None
 
 
 def read_trace(path: Path, codes: int) -> Sequence[Arrival]:
     """Read recorded requests, one JSON object a line; only `at_s` and `deadline_ms` must be there.
+
+    Half of the way that a request was found to have is before the worker, half after it. One whose way is not known is
+    taken to have that of the one before it.
 
     Args:
         codes: that a sample of the model has at most.
@@ -148,10 +154,13 @@ def read_trace(path: Path, codes: int) -> Sequence[Arrival]:
     except OSError as error:
         raise AnytimeError(f"cannot read the trace {path}: {error.strerror}") from error
     found = []
+    way_ms = 0.0
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                found.append(_arrival(msgspec.json.decode(line, type=_Line), codes))
+                recorded = msgspec.json.decode(line, type=_Line)
+                way_ms = way_ms if recorded.way_ms is None else recorded.way_ms
+                found.append(_arrival(recorded, codes, way_ms / 2000))
             except (msgspec.DecodeError, ValueError) as error:
                 raise AnytimeError(f"{path}, line {number}: {error}") from error
     if not found:
@@ -173,10 +182,20 @@ def at_rate(trace: Sequence[Arrival], rate: float) -> Sequence[Arrival]:
     return [replace(each, at=each.at * factor) for each in trace]
 
 
-def _arrival(line: _Line, codes: int) -> Arrival:
+def _arrival(line: _Line, codes: int, half_way: float) -> Arrival:
     most = codes if line.max_codes is None else line.max_codes
     if not 1 <= line.min_codes <= most <= codes:
         raise ValueError(f"1 <= min_codes <= max_codes <= {codes} must hold")
     if not (0 <= line.at_s < 1e9 and 0 < line.deadline_ms < 1e9 and line.n >= 1 and line.scale >= 1):
         raise ValueError("at_s must be at least 0, deadline_ms above 0, n and scale at least 1")
-    return Arrival(line.at_s, line.deadline_ms / 1000, line.n, line.min_codes, most, (line.format, line.scale))
+    if not 0 <= half_way < 1e6:
+        raise ValueError("way_ms must be at least 0")
+    return Arrival(
+        line.at_s + half_way,
+        line.deadline_ms / 1000 - half_way,
+        line.n,
+        line.min_codes,
+        most,
+        (line.format, line.scale),
+        half_way,
+    )

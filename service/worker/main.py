@@ -18,6 +18,7 @@ from models.runtime.determinism import configure
 from service.clock import MonotonicClock
 from service.encode import encode
 from service.messages import Ready, StartFailed
+from service.recorded import prepare, write
 from service.worker import report
 from service.worker.channel import Channel
 from service.worker.engine import Engine
@@ -38,14 +39,22 @@ def main(arguments: Sequence[str]) -> int:
     shutdown.install()
     channel = Channel(socket.socket(fileno=options.connection), shutdown.wake)
     try:
+        if options.record_costs:
+            prepare(options.record_costs)
         device = _device(options.device, options.index)
         loaded = [load_model(path, device, options.slots) for path in options.bundle]
     except AnytimeError as error:
         channel.send(StartFailed(str(error)))
         channel.close()
         return 1
-    _loop(loaded, device, channel, shutdown).run()
+    engines = _engines(loaded, channel)
+    _settle()
+    channel.send(_ready(engines, device))
+    Loop(engines, channel, MonotonicClock(), shutdown).run()
     channel.close()
+    if options.record_costs:
+        for engine in engines:
+            write(engine.costs, options.record_costs / f"{engine.name}-{options.index}.json")
     return 0
 
 
@@ -60,6 +69,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--slots", type=int, default=64)
     parser.add_argument("--log-level", default="info")
+    parser.add_argument("--record-costs", type=Path, help="folder for what the operations took, written at the end")
     return parser.parse_args(arguments)
 
 
@@ -75,22 +85,26 @@ def _device(wanted: str, index: int) -> str:
     return "cpu" if wanted == "cpu" or not count else f"cuda:{index % count}"
 
 
-def _loop(loaded: Sequence[tuple[Manifest, AnytimeModel]], device: str, channel: Channel, shutdown: Shutdown) -> Loop:
-    """Warm every model up, settle the heap, and say that the worker is ready."""
+def _engines(loaded: Sequence[tuple[Manifest, AnytimeModel]], channel: Channel) -> list[Engine]:
+    """Every model, warmed up."""
     clock = MonotonicClock()
     engines = []
     for manifest, model in loaded:
         costs = warm_up(model, encode, clock)
         engines.append(Engine(manifest.name, model, manifest.quality_curve, costs, encode, clock, channel.send))
-    # What lives now lives until the end; later garbage is collected when the loop is idle.
+    return engines
+
+
+def _settle() -> None:
+    """What lives now lives until the end; later garbage is collected when the loop is idle."""
     gc.collect()
     gc.freeze()
     gc.disable()
-    channel.send(
-        Ready(
-            device=device,
-            slots={engine.name: engine.model.slots for engine in engines},
-            minimums={engine.name: report.minimum(engine) for engine in engines},
-        )
+
+
+def _ready(engines: Sequence[Engine], device: str) -> Ready:
+    return Ready(
+        device=device,
+        slots={engine.name: engine.model.slots for engine in engines},
+        minimums={engine.name: report.minimum(engine) for engine in engines},
     )
-    return Loop(engines, channel, clock, shutdown)

@@ -34,13 +34,14 @@ def outcomes(url: str) -> Counter[str]:
 
 def test_it_counts_what_the_server_counts(tiny_bundle: Path, tmp_path: Path) -> None:
     out, trace = tmp_path / "deadline.json", tmp_path / "trace.jsonl"
-    with running_server(tiny_bundle, tmp_path) as server:
+    with running_server(tiny_bundle, tmp_path, "--record-costs", str(tmp_path / "costs")) as server:
         # Nothing can be answered in a microsecond: some refusals are certain.
         asked = ("--deadlines", "0.001,20,100", "--load", "0.2,2", "--seconds", "0.6", "--seed", "7")
         done = bench(server.url, *asked, *QUICK, "--json", out, "--trace", trace)
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
         counted = outcomes(server.url)
+        assert server.terminate() == 0
 
     report = json.loads(out.read_text())
     lines = [json.loads(line) for line in trace.read_text().splitlines()]
@@ -56,6 +57,19 @@ def test_it_counts_what_the_server_counts(tiny_bundle: Path, tmp_path: Path) -> 
     assert said["infeasible"] > 0
     check_cells(report, lines)
     assert done.stdout.startswith("Capacity: ")
+    replay(tiny_bundle, trace, tmp_path / "costs" / "tiny-0.json", tmp_path / "simulated.json", len(lines))
+
+
+def replay(bundle: Path, trace: Path, costs: Path, out: Path, sent: int) -> None:
+    """What a run has recorded is what the simulator plays."""
+    options = ("--trace", trace, "--costs", costs, "--bundle", bundle, "--json", out)
+    command = [*COMMAND, "simulate", *map(str, options)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    (cell,) = json.loads(out.read_text())["cells"]
+    assert cell["sent"] == sent
+    assert cell["infeasible"] > 0
+    assert cell["on_time"] > 0
 
 
 def check_cells(report: dict[str, list[dict[str, float]]], lines: list[dict[str, float | str]]) -> None:

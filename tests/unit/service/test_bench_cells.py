@@ -18,7 +18,8 @@ def answered(client_ms: float, codes: int = 4, quality: float = 1.0, send_late_m
     group = Class.ON_TIME if client_ms <= 50 else Class.LATE
     stop_reason = "complete" if codes == 4 else "deadline"
     planned = Planned(0.25, 50.0, 7)
-    return Verdict(planned, group, 200, None, client_ms, send_late_ms, (codes,), (stop_reason,), (quality,))
+    worker_ms = client_ms - 3.5
+    return Verdict(planned, group, 200, None, client_ms, send_late_ms, (codes,), (stop_reason,), (quality,), worker_ms)
 
 
 def refused(slug: str, status: int) -> Verdict:
@@ -101,6 +102,7 @@ def test_the_trace_says_what_was_sent_and_what_became_of_it(tmp_path: Path) -> N
         "codes": 2,
         "stop_reason": "deadline",
         "quality": 0.75,
+        "way_ms": 3.5,
     }
     assert (lines[4]["outcome"], lines[4]["status"], lines[4]["reason"]) == ("refused", 503, "overloaded")
     assert (lines[7]["status"], lines[7]["codes"], lines[7]["quality"]) == (None, None, None)

@@ -59,6 +59,14 @@ def test_a_request_is_answered_with_its_last_sample() -> None:
     assert cell.seconds == pytest.approx(2 * (0.1 + 0.005) + 3 * 0.001)
 
 
+def test_the_way_back_is_learnt_and_kept_back() -> None:
+    trace = [Arrival(at, 0.05, 1, 1, 10, PNG, back=0.006) for at in (0.0, 1.0)]
+    cell = run("ours", *trace)
+    assert (cell.on_time, cell.late) == (1, 1)
+    assert cell.overshoot_ms.max == pytest.approx(2)
+    assert cell.codes.mean == 3.5  # the first one drew four, not knowing better
+
+
 def test_requests_go_to_the_device_with_the_least_to_do() -> None:
     trace = [arrival(0.0, 0.12) for _ in range(4)]
     assert run("fifo-full", *trace).late == 2

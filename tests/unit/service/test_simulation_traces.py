@@ -54,13 +54,22 @@ def test_a_recorded_trace_begins_at_0_in_order(tmp_path: Path) -> None:
     path.write_text(
         '{"at_s": 7.5, "deadline_ms": 50, "n": 2, "min_codes": 2, "max_codes": 8, "scale": 4, "format": "webp"}\n'
         "\n"
-        '{"at_s": 7.0, "deadline_ms": 20}\n'
+        '{"at_s": 7.0, "deadline_ms": 20, "outcome": "on_time"}\n'
     )
     trace = read_trace(path, codes=16)
     assert trace == [Arrival(0.0, 0.02, 1, 1, 16, ("png", 1)), Arrival(0.5, 0.05, 2, 2, 8, ("webp", 4))]
     assert [each.at for each in at_rate(trace, 60.0)] == pytest.approx([0.0, 0.05])
     with pytest.raises(AnytimeError, match="all come at once"):
         at_rate(trace[:1], 60.0)
+
+
+def test_the_way_to_a_worker_and_back_is_divided(tmp_path: Path) -> None:
+    """And who was refused would have had the way of the one before."""
+    path = tmp_path / "trace.jsonl"
+    path.write_text('{"at_s": 1, "deadline_ms": 20, "way_ms": 4}\n{"at_s": 2, "deadline_ms": 20, "way_ms": null}\n')
+    first, second = read_trace(path, codes=16)
+    assert (first.at, first.within, first.back) == pytest.approx((0.0, 0.018, 0.002))
+    assert (second.at, second.within, second.back) == pytest.approx((1.0, 0.018, 0.002))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +79,7 @@ def test_a_recorded_trace_begins_at_0_in_order(tmp_path: Path) -> None:
         ('{"at_s": 1}', "deadline_ms"),
         ('{"at_s": 1, "deadline_ms": 0}', "deadline_ms above 0"),
         ('{"at_s": 1, "deadline_ms": 5, "max_codes": 17}', "max_codes <= 16"),
-        ('{"at_s": 1, "deadline_ms": 5, "later": 17}', "unknown field"),
+        ('{"at_s": 1, "deadline_ms": 5, "way_ms": -1}', "way_ms must be at least 0"),
         ("", "holds no request"),
     ],
 )
