@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from service.scheduler import NORMAL
 from service.scheduler.costs import NO_TIME, Duration
 
 
@@ -46,6 +47,8 @@ class Submit(_Message, frozen=True):
         remaining_ms: until the worker must have handed its result to the transport; the sender has already
             taken off what the way back costs.
         min_codes, max_codes: 1 <= min_codes <= max_codes <= K.
+        target_codes: how many are enough, None for all.
+        priority: 1 is highest.
         preview_ms: send a preview at most this often, None for never.
         sent_at: seconds on the sender's monotonic clock, which processes of one machine share; None if unknown.
     """
@@ -58,6 +61,8 @@ class Submit(_Message, frozen=True):
     encoding: ImageOptions
     min_codes: int
     max_codes: int
+    target_codes: int | None = None
+    priority: int = NORMAL
     preview_ms: float | None = None
     sent_at: float | None = None
 

@@ -67,6 +67,8 @@ def resolve(
         encoding=messages.ImageOptions(format=file_format, scale=request.scale),
         min_codes=request.min_codes,
         max_codes=request.max_codes or manifest.codes,
+        target_codes=request.target_codes,
+        priority=request.priority,
         preview_ms=preview_ms,
     )
     return Resolved(manifest, generation, None if label is None else manifest.labels[label])

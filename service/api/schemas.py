@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from service.scheduler import HIGHEST, LOWEST, NORMAL
+
 LARGEST_SEED = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
 LARGEST_INDEX = 2**31 - 1
@@ -53,6 +55,12 @@ class GenerateRequest(BaseModel):
     )
     min_codes: int = Field(1, ge=1, description="Fewest codes worth sending; a deadline too short for them is a 504.")
     max_codes: int | None = Field(None, ge=1, description="Stop after this many codes, however much time is left.")
+    target_codes: int | None = Field(
+        None, ge=1, description="Enough codes: where time is scarce, those beyond count only a quarter of their worth."
+    )
+    priority: int = Field(
+        NORMAL, ge=HIGHEST, le=LOWEST, description="1 is highest. Where time is scarce, each counts double the next."
+    )
     scale: int = Field(1, ge=1, description="Enlarge by a whole factor, nearest neighbour; npy is never enlarged.")
     format: Literal["png", "webp", "jpeg", "npy"] = Field("png", description="How each sample is encoded.")
 

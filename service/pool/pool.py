@@ -311,6 +311,8 @@ class Pool:
                 encoding=asked.encoding,
                 min_codes=asked.min_codes,
                 max_codes=asked.max_codes,
+                target_codes=asked.target_codes,
+                priority=asked.priority,
                 preview_ms=asked.preview_ms,
                 sent_at=now,
             )

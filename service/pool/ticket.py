@@ -9,6 +9,7 @@ from typing import Protocol
 
 from service import messages
 from service.errors import ServiceError
+from service.scheduler import NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Generation:
         model: name of a loaded model.
         n: samples, drawn from (seed, 0) .. (seed, n - 1).
         min_codes, max_codes: 1 <= min_codes <= max_codes <= K.
+        target_codes: how many are enough, None for all; a wish where time is scarce, no limit.
+        priority: 1 is highest.
         preview_ms: a preview at most this often, None for none.
     """
 
@@ -28,7 +31,9 @@ class Generation:
     encoding: messages.ImageOptions
     min_codes: int
     max_codes: int
-    preview_ms: float | None
+    preview_ms: float | None = None
+    target_codes: int | None = None
+    priority: int = NORMAL
 
 
 class TicketOwner(Protocol):

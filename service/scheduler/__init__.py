@@ -11,7 +11,7 @@ Pure: no torch, no asyncio, no I/O, no clock. Time is an argument, in seconds; `
 from __future__ import annotations
 
 from service.scheduler.costs import Costs, Kind
-from service.scheduler.jobs import Ending, Entry, Job, Plan
+from service.scheduler.jobs import HIGHEST, LOWEST, NORMAL, Ending, Entry, Job, Plan
 from service.scheduler.plan import plan
 
-__all__ = ["Costs", "Ending", "Entry", "Job", "Kind", "Plan", "plan"]
+__all__ = ["HIGHEST", "LOWEST", "NORMAL", "Costs", "Ending", "Entry", "Job", "Kind", "Plan", "plan"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from service.outcomes import StopReason
 from service.scheduler.costs import Kind
+
+HIGHEST, NORMAL, LOWEST = 1, 2, 3
+_ENOUGH = 0.25
 
 
 @dataclass(slots=True, eq=False)
@@ -18,6 +22,8 @@ class Job:
         arrival, deadline: in seconds on the caller's clock; by `deadline` the sample must have been handed over.
         min_codes: the floor: not finished below it unless on-time demands it, or the client.
         max_codes: finished as complete when it holds so many.
+        target_codes: how many are enough, None for all of them.
+        priority: from HIGHEST to LOWEST.
         encoding: format and scale, for what encoding will cost.
         preview_every: seconds between two previews at least, None for no previews.
         slot: None while waiting.
@@ -35,6 +41,8 @@ class Job:
     min_codes: int
     max_codes: int
     encoding: Kind
+    target_codes: int | None = None
+    priority: int = NORMAL
     preview_every: float | None = None
     slot: int | None = None
     position: int = 0
@@ -47,6 +55,15 @@ class Job:
     def urgency(self) -> tuple[float, float, str, int]:
         """Earliest deadline first; ties go to who came first, then by name, so that the order is always the same."""
         return (self.deadline, self.arrival, self.request, self.index)
+
+    def gain(self, quality: Sequence[float]) -> float:
+        """What its next code is worth: the quality that it adds, double per level of priority, less beyond the target.
+
+        Args:
+            quality: expected quality after 0 .. K codes.
+        """
+        added = (quality[self.position + 1] - quality[self.position]) * 2.0 ** (NORMAL - self.priority)
+        return added if self.target_codes is None or self.position < self.target_codes else _ENOUGH * added
 
     def overdue(self, now: float) -> bool:
         """Whether it is late by as much as it had time: for so long it gives way to those who can still be on time."""

@@ -147,7 +147,7 @@ def _shed(
     Nobody is shed before it is necessary: only if the queue could not bear another step of all, and then this decode.
     """
     victims = [job for job in going if job.slot is not None and job.position >= job.floor]
-    victims.sort(key=lambda job: (quality[job.position + 1] - quality[job.position], job.urgency))
+    victims.sort(key=lambda job: (job.gain(quality), job.urgency))
     room = costs.finish(job.encoding for job in victims[: len(queue)])
     everyone = sorted([*bound, *queue], key=_urgency)
     late = next(late_jobs(base + step_cost(going, costs) + room, everyone, costs, floors), None)
@@ -213,7 +213,7 @@ def _worthiest(view: _View) -> Sequence[Job]:
     is worth most. Much smaller steps gain more at once, but draw every code at a higher price: they are not considered.
     """
     count = len(view.going)
-    gains = {job: view.quality[job.position + 1] - view.quality[job.position] for job in view.going}
+    gains = {job: job.gain(view.quality) for job in view.going}
     ordered = sorted(view.going, key=lambda job: (job.position >= job.floor, -gains[job], job.urgency))
     least = max(_LEAST_SHARE * count, sum(job.position < job.floor for job in ordered), 1)
     sizes = {*view.costs.steps.buckets, count}

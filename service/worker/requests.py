@@ -34,6 +34,8 @@ class Request:
                 deadline=received + submit.remaining_ms / 1000,
                 min_codes=submit.min_codes,
                 max_codes=submit.max_codes,
+                target_codes=submit.target_codes,
+                priority=submit.priority,
                 encoding=(submit.encoding.format, submit.encoding.scale),
                 position=len(submit.sampling.codes),
                 unread=len(submit.sampling.codes),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scheduler_world import KIND, QUALITY, World, costs_of, job
 
 from service.outcomes import StopReason
-from service.scheduler import Costs, Job, Plan, plan
+from service.scheduler import HIGHEST, LOWEST, NORMAL, Costs, Job, Plan, plan
 from service.scheduler.timetable import floors_within_reach, late_jobs, pressing, step_cost
 
 SLOTS = 8
@@ -43,6 +43,8 @@ def some_jobs(draw: st.DrawFn, *, most: int = 12, at_once: bool = False) -> list
         min_codes = draw(st.integers(1, max_codes))
         every = draw(st.one_of(st.none(), st.floats(0.0, 0.05)))
         given_codes = draw(st.just(0) | st.integers(0, max_codes))
+        target_codes = draw(st.none() | st.integers(1, 16))
+        priority = draw(st.sampled_from([HIGHEST, NORMAL, LOWEST]))
         jobs += [
             job(
                 f"r{request}",
@@ -51,6 +53,8 @@ def some_jobs(draw: st.DrawFn, *, most: int = 12, at_once: bool = False) -> list
                 arrival=arrival,
                 min_codes=min_codes,
                 max_codes=max_codes,
+                target_codes=target_codes,
+                priority=priority,
                 preview_every=every,
                 position=given_codes,
                 unread=given_codes,

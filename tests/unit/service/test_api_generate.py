@@ -26,6 +26,7 @@ async def test_defaults_come_from_the_model_and_the_server(client: httpx.AsyncCl
     generation = pool.tickets[0].generation
     sampling = generation.sampling
     assert (generation.model, generation.n, generation.min_codes, generation.max_codes) == ("tiny", 1, 1, 4)
+    assert (generation.target_codes, generation.priority) == (None, 2)
     assert (sampling.label, sampling.temperature, sampling.top_k, sampling.top_p) == (None, 1.0, 0, 1.0)
     assert generation.encoding == messages.ImageOptions("png", 1)
     assert generation.preview_ms is None
@@ -47,6 +48,8 @@ async def test_fields_reach_the_pool(client: httpx.AsyncClient, pool: FakePool) 
         "top_p": 0.5,
         "min_codes": 2,
         "max_codes": 3,
+        "target_codes": 2,
+        "priority": 1,
         "scale": 4,
         "format": "webp",
     }
@@ -56,6 +59,7 @@ async def test_fields_reach_the_pool(client: httpx.AsyncClient, pool: FakePool) 
     assert generation.sampling == messages.Sampling(2**53 - 1, 1, 0.0, 5, 0.5, 2**31 - 1, (7, 0))
     assert generation.encoding == messages.ImageOptions("webp", 4)
     assert (generation.n, generation.min_codes, generation.max_codes) == (3, 2, 3)
+    assert (generation.target_codes, generation.priority) == (2, 1)
     assert pool.tickets[0].deadline == pytest.approx(pool.clock.now() + 0.0605)
 
 

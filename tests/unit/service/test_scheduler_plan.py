@@ -5,7 +5,7 @@ from __future__ import annotations
 from scheduler_world import KIND, QUALITY, World, costs_of, job
 
 from service.outcomes import StopReason
-from service.scheduler import Costs, Plan, plan
+from service.scheduler import HIGHEST, LOWEST, Costs, Plan, plan
 
 STEP, DECODE, ENCODE = 0.001, 0.002, 0.0005
 ALONE = DECODE + ENCODE
@@ -119,6 +119,26 @@ def test_shed_takes_the_least_valuable_next_code_and_only_as_late_as_possible() 
     assert not plan(last_moment - 1e-6, [far, farther, waiting], flat(), QUALITY, 2).decode
     (ending,) = plan(last_moment + 1e-6, [far, farther, waiting], flat(), QUALITY, 2).decode
     assert ending == (far, StopReason.SHED)
+
+
+def test_shed_takes_who_has_enough_or_is_of_lower_priority_first() -> None:
+    def shed(**fields: int) -> str:
+        others = [job(name, 9.0, slot=slot, position=4) for slot, name in enumerate("ab")]
+        jobs = [*others, job("c", 9.0, slot=2, position=4, **fields), job("waiting", STEP + ALONE)]
+        (ending,) = plan(0.0, jobs, flat(), QUALITY, 3).decode
+        return ending.job.request
+
+    assert shed() == "a"
+    assert shed(priority=LOWEST) == shed(target_codes=4) == "c"
+    assert shed(priority=HIGHEST) == shed(target_codes=5) == "a"
+
+
+def test_of_those_who_cannot_all_step_the_higher_priority_does() -> None:
+    """Eight steps in a row take longer than everybody has, and half of them do not."""
+    jobs = [job(f"{n}", 0.2, slot=n, position=4, priority=HIGHEST if n % 2 else LOWEST) for n in range(8)]
+    chosen = plan(0.0, jobs, steep(), QUALITY, 8)
+    assert chosen.step
+    assert {each.priority for each in chosen.step} == {HIGHEST}
 
 
 def test_nobody_below_the_floor_is_shed() -> None:
