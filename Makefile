@@ -8,18 +8,19 @@ BIN    := $(VENV)/bin
 PORT   ?= 8000
 DATA   ?= $(shell dirname $$(dpkg -L dataset-fashion-mnist 2>/dev/null | grep train-images) 2>/dev/null)
 
-.PHONY: help serve test test-gpu lint bench bench-peers train clean
+.PHONY: help serve test test-gpu lint bench bench-peers bench-faults train clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make serve        install, and start the service on port $(PORT) with the bundled models"
-	@echo "make test         install what the tests need, and run them all"
-	@echo "make test-gpu     run the tests that need a CUDA device"
-	@echo "make lint         linter, formatter and type checker"
-	@echo "make bench        measure the engine on this machine"
-	@echo "make bench-peers  compare with other servers on this machine"
-	@echo "make train        train the bundled Fashion-MNIST model again"
-	@echo "make clean        remove the virtual environment and caches"
+	@echo "make serve         install, and start the service on port $(PORT) with the bundled models"
+	@echo "make test          install what the tests need, and run them all"
+	@echo "make test-gpu      run the tests that need a CUDA device"
+	@echo "make lint          linter, formatter and type checker"
+	@echo "make bench         measure the engine on this machine"
+	@echo "make bench-peers   compare with other servers on this machine"
+	@echo "make bench-faults  hurt a running service, and count what becomes of its requests"
+	@echo "make train         train the bundled Fashion-MNIST model again"
+	@echo "make clean         remove the virtual environment and caches"
 
 serve: $(VENV)/.serve
 	$(BIN)/anytime serve --port $(PORT)
@@ -41,6 +42,9 @@ bench: $(VENV)/.serve
 
 bench-peers: $(PEERS)/.peers
 	PYTHONPATH=tests $(PEERS)/bin/python -m bench.peers --json peers.json --markdown peers.md
+
+bench-faults: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m bench.faults
 
 train: $(VENV)/.dev $(VENV)/.system
 	$(BIN)/anytime train fashion-mnist --data $(DATA) --out runs/fashion-mnist
