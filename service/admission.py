@@ -21,6 +21,7 @@ class Prospect:
         safe_ms: the smallest with which it almost certainly would.
         slots: samples that the ready workers can have in progress, for its model.
         work_ms: what its smallest answer takes of the workers' time while they are busy, and batches are full.
+        turn_ms: what an operation of a busy worker and the answers after it take; others wait for it.
         ready_in_ms: when a worker is expected to be ready; 0 if one is, None if that cannot be said.
     """
 
@@ -28,6 +29,7 @@ class Prospect:
     safe_ms: float
     slots: int
     work_ms: float = 0.0
+    turn_ms: float = 0.0
     ready_in_ms: float | None = 0.0
 
 
@@ -99,9 +101,10 @@ class Admission:
         self._backlog.add(place.deadline, place.work)
 
     def _check_time(self, place: Place, now: float, prospect: Prospect) -> None:
-        others = now + prospect.minimum_ms / 1000 - place.work
+        lag = self._lag(place, prospect)
+        others = now + prospect.minimum_ms / 1000 - place.work + lag
         soonest = self._backlog.soonest(others, place.deadline, place.work)
-        before_ms = 1000 * self._backlog.before(soonest)
+        before_ms = 1000 * (self._backlog.before(soonest) + lag)
         remaining_ms = 1000 * (place.deadline - now)
         if soonest > place.deadline or remaining_ms < prospect.minimum_ms + before_ms:
             least_ms = max(prospect.safe_ms + before_ms, 1000 * (soonest - now))
@@ -110,3 +113,13 @@ class Admission:
                 f"{least_ms:.1f} ms.",
                 least_ms,
             )
+
+    def _lag(self, place: Place, prospect: Prospect) -> float:
+        """Seconds to spare for everyone when far more wait than have slots.
+
+        Promises that can just be kept are kept in small batches, which take longer per sample than was counted on, so
+        that later ones are broken. Time for one batch keeps the batches large. As long as most who are inside have a
+        slot, and so their first codes, counting on their whole work is caution enough.
+        """
+        crowd = self._inside[place.model] / max(prospect.slots, 1) - 2
+        return min(max(crowd, 0.0), 1.0) * prospect.turn_ms / 1000

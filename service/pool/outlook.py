@@ -9,7 +9,7 @@ from service import messages
 from service.admission import Prospect
 from service.pool.supervisor import Supervisor
 from service.pool.ticket import Generation
-from service.scheduler.costs import NO_TIME, Duration, by_pixels, exactly
+from service.scheduler.costs import BUSY_BATCH, NO_TIME, Duration, by_pixels, exactly
 
 
 def prospect(generation: Generation, workers: Sequence[Supervisor], way: Duration) -> Prospect:
@@ -20,6 +20,7 @@ def prospect(generation: Generation, workers: Sequence[Supervisor], way: Duratio
         minimum_ms=1000 * least.likely,
         safe_ms=1000 * least.high,
         work_ms=1000 * _work_s(generation, workers),
+        turn_ms=1000 * _turn_s(generation, workers),
         slots=sum(worker.slots.get(generation.model, 0) for worker in _known(workers)),
         ready_in_ms=1000 * min(waits) if waits else None,
     )
@@ -44,6 +45,18 @@ def _work_s(generation: Generation, workers: Sequence[Supervisor]) -> float:
     model = generation.model
     known = [worker.minimums[model] for worker in _known(workers) if model in worker.minimums]
     return max((floor_s(generation, costs) for costs in known), default=0.0) / max(len(known), 1)
+
+
+def _turn_s(generation: Generation, workers: Sequence[Supervisor]) -> float:
+    """What one turn of the slowest worker takes."""
+    model = generation.model
+    return max((turn_s(worker.minimums[model]) for worker in _known(workers) if model in worker.minimums), default=0.0)
+
+
+def turn_s(costs: messages.Minimum) -> float:
+    """Seconds in which a busy worker usually draws first codes for a batch and sends it, encoded the quickest way."""
+    quickest = min((each.takes for each in costs.encodings), default=NO_TIME)
+    return BUSY_BATCH * (sum(costs.shares_s) + quickest.median)
 
 
 def floor_s(generation: Generation, costs: messages.Minimum) -> float:

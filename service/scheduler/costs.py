@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import hypot
 from operator import add
 from typing import NamedTuple, TypeAlias
@@ -95,9 +95,9 @@ class BatchCosts:
         self._windows = [Window() for _ in buckets]
         self._durations = [NO_TIME] * len(buckets)
         self._bucket_of = [bisect_left(self.buckets, batch) for batch in range(self.buckets[-1] + 1)]
-        self._high = [0.0] * len(
-            self._bucket_of
-        )  # by batch: the scheduler asks for it tens of thousands of times a second
+        # By batch: the scheduler asks for these tens of thousands of times a second.
+        self._high = [0.0] * len(self._bucket_of)
+        self._median = [0.0] * len(self._bucket_of)
 
     def observe(self, batch: int, seconds: float) -> None:
         """Learn that a batch of 1 .. the largest bucket took so long."""
@@ -107,8 +107,8 @@ class BatchCosts:
             if window:
                 largest = Duration(*map(max, largest, window.duration))
             self._durations[index] = largest
-        highs = [each.high for each in self._durations]
-        self._high[1:] = [highs[bucket] for bucket in self._bucket_of[1:]]
+        self._high[1:] = [self._durations[bucket].high for bucket in self._bucket_of[1:]]
+        self._median[1:] = [self._durations[bucket].median for bucket in self._bucket_of[1:]]
 
     def history(self) -> dict[int, list[float]]:
         """The last observations by bucket, in seconds."""
@@ -126,10 +126,17 @@ class BatchCosts:
 
     def high(self, batch: int) -> float:
         """Seconds that a batch hardly ever exceeds."""
-        if batch < len(self._high):
-            return self._high[batch]
+        return self._of(self._high, batch)
+
+    def median(self, batch: int) -> float:
+        """Seconds that a batch usually takes."""
+        return self._of(self._median, batch)
+
+    def _of(self, table: Sequence[float], batch: int) -> float:
+        if batch < len(table):
+            return table[batch]
         calls, rest = divmod(batch, self.buckets[-1])
-        return calls * self._high[-1] + self._high[rest]
+        return calls * table[-1] + table[rest]
 
 
 class EncodeCosts:
@@ -163,6 +170,10 @@ class EncodeCosts:
         """Seconds that one sample hardly ever exceeds."""
         return self.duration(kind).high
 
+    def median(self, kind: Kind) -> float:
+        """Seconds that one sample usually takes."""
+        return self.duration(kind).median
+
     def history(self) -> dict[Kind, list[float]]:
         """The last observations by kind, in seconds."""
         return {kind: list(window.history) for kind, window in self._windows.items()}
@@ -184,6 +195,24 @@ def by_pixels(known: Mapping[Kind, Duration], kind: Kind) -> Duration:
     return known[file_format, nearest].times(max(1.0, (scale / nearest) ** 2))
 
 
+class Rates(NamedTuple):
+    """How long operations are taken to last, in seconds.
+
+    Attributes:
+        step, decode: by batch size.
+        encode: of one sample, by kind.
+    """
+
+    step: Callable[[int], float]
+    decode: Callable[[int], float]
+    encode: Callable[[Kind], float]
+
+    def finish(self, kinds: Iterable[Kind]) -> float:
+        """Seconds to decode these samples in one batch and to encode and send each."""
+        kinds = list(kinds)
+        return self.decode(len(kinds)) + sum(map(self.encode, kinds))
+
+
 class Costs:
     """What one model's operations cost on one device: seeded by warm-up, learnt from every operation since.
 
@@ -195,15 +224,13 @@ class Costs:
         self.steps = BatchCosts(buckets)
         self.decodes = BatchCosts(buckets)
         self.encodes = EncodeCosts()
-        # The scheduler asks for these thousands of times a second.
-        self.step = self.steps.high
-        self.decode = self.decodes.high
-        self.encode = self.encodes.high
+        self.usual = Rates(self.steps.median, self.decodes.median, self.encodes.median)
+        self._safe = Rates(self.steps.high, self.decodes.high, self.encodes.high)
+        self.step, self.decode, self.encode = self._safe
 
     def finish(self, kinds: Iterable[Kind]) -> float:
         """The decode reserve: seconds to decode these samples in one batch and to encode and send each."""
-        kinds = list(kinds)
-        return self.decode(len(kinds)) + sum(map(self.encode, kinds))
+        return self._safe.finish(kinds)
 
     def least(self, codes: int) -> float:
         """Seconds that drawing so many codes alone and decoding them usually takes."""

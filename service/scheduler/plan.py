@@ -111,6 +111,10 @@ def _look(now: float, jobs: Sequence[Job], costs: Costs, quality: Sequence[float
         going = [job for job in going if job not in over]
     if not all_on_time(base, bound, costs, floors):
         floors = {}  # they cannot all be kept, and on time goes before floors
+    if lost := _given_up(base, sorted([*bound, *queue], key=_urgency), costs, floors):
+        over |= {job: StopReason.DEADLINE for job in going if job in lost and job.slot is not None and job.position}
+        going = [job for job in going if job not in over]
+        bound, queue = ([job for job in jobs if job not in lost] for jobs in (bound, queue))
     return _View(now, base, over, going, entries, bound, queue, floors, costs, quality)
 
 
@@ -122,6 +126,24 @@ def _hopeless(now: float, jobs: Sequence[Job], costs: Costs) -> set[Job]:
         for job in jobs
         if (none if job.position else one) + costs.encodes.duration(job.encoding).median > job.deadline
     }
+
+
+def _given_up(base: float, jobs: Sequence[Job], costs: Costs, floors: Mapping[Job, int]) -> set[Job]:
+    """Those to give up if not all of these can be on time, so that few are late; nothing heeds them any more.
+
+    It can save many to give up the most urgent: where everyone is served just in time, batches are small, and small
+    batches are slow. So it is tried how it would be without those who cannot wait for a batch of some size.
+    """
+    usual = costs.usual
+    lost = set(late_jobs(base, jobs, usual, floors))
+    for size in costs.decodes.buckets if lost else ():
+        until = base + usual.step(size) + usual.finish(job.encoding for job in jobs[:size])
+        tight = [job for job in jobs if job.deadline < until]
+        if len(tight) >= len(lost):
+            break
+        rest = late_jobs(base, jobs[len(tight) :], usual, floors)
+        lost = min(lost, {*tight, *rest}, key=len)
+    return lost
 
 
 def _ending(job: Job, *, late: bool) -> StopReason | None:
@@ -157,7 +179,10 @@ def _shed(
 
 
 def _results(view: _View) -> Plan | None:
-    """Decode those who end, as many as the others can bear to wait for; the overdue even if they cannot."""
+    """Decode those who end, as many as the others can bear to wait for; the overdue even if they cannot.
+
+    The overdue go in the cheapest batch: one by one they would hold up the others for longer, and make more overdue.
+    """
     endings = sorted(view.over, key=_urgency)
 
     def others_bear(part: Sequence[Job]) -> bool:
@@ -165,7 +190,9 @@ def _results(view: _View) -> Plan | None:
         return view.bears(_finish(part, view.costs), [job for job in view.bound if job not in leaving])
 
     overdue = [job for job in endings if job.overdue(view.now)]
-    batch = _largest(first_batch(view.now, endings, view.costs), others_bear) or overdue[:1]
+    batch = _largest(first_batch(view.now, endings, view.costs), others_bear)
+    if not batch and (overdue or not (view.going or view.bound)):
+        batch = first_batch(view.now, overdue or endings, view.costs)
     return Plan(decode=tuple(Ending(job, view.over[job]) for job in batch)) if batch else None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import nsmallest
 from math import inf
 
-from service.scheduler.costs import Costs
+from service.scheduler.costs import Costs, Rates
 from service.scheduler.jobs import Job
 
 
@@ -16,7 +16,7 @@ def step_cost(jobs: Collection[Job], costs: Costs) -> float:
 
 
 def late_jobs(
-    start: float, jobs: Sequence[Job], costs: Costs, floors: Mapping[Job, int], stepped: Collection[Job] = ()
+    start: float, jobs: Sequence[Job], costs: Costs | Rates, floors: Mapping[Job, int], stepped: Collection[Job] = ()
 ) -> Iterator[Job]:
     """Who would be late if, from `start` on, everyone were only brought to their floor and finished, in this order.
 

@@ -21,6 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.simulation.haste import Haste, Operations, prices
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:
@@ -66,7 +68,13 @@ class Segment(NamedTuple):
     width: float
 
 
-def clairvoyant_quality(demands: Sequence[Demand], work: Work, quality: Sequence[float], devices: int = 1) -> float:
+def clairvoyant_quality(
+    demands: Sequence[Demand],
+    work: Work,
+    quality: Sequence[float],
+    devices: int = 1,
+    operations: Operations | None = None,
+) -> float:
     """An upper bound on the total expected quality that any scheduler could deliver in time.
 
     Why it is one. Take any schedule, and charge the time of each step in equal parts to the codes it draws, that of
@@ -77,12 +85,18 @@ def clairvoyant_quality(demands: Sequence[Demand], work: Work, quality: Sequence
     all such charges. Several devices do no more than one that is as many times as fast. Likewise no sample has more
     codes than steps that fit one after the other into its window.
 
+    Where the durations of all batch sizes are known, a second bound is as valid, and the lower one counts: who has
+    little time cannot use the largest batches, and `Haste` bounds what its charges can buy in its window. Charges add
+    up under Hall's condition in every run, so their expectations do, too. It bounds the mean over the durations that
+    are drawn, for any scheduler that knows all arrivals in advance, but not what will be drawn.
+
     Args:
         demands: in any order.
         work: what codes and samples cost at least. If costs vary and `work` holds their means, the bound is one on the
             mean.
         quality: expected quality after 0 .. K codes, rising from 0.
         devices: how many there are.
+        operations: what `work` was made of, if that is known.
 
     Returns:
         The sum over all samples, not the mean.
@@ -105,7 +119,34 @@ def clairvoyant_quality(demands: Sequence[Demand], work: Work, quality: Sequence
         doable = most_work(arrivals, deadlines, amounts)
         total += slope * (doable - done)
         done = doable
+    if operations is not None:
+        total = min(total, _in_haste(ordered, arrivals, deadlines, operations, quality, devices))
     return total * devices
+
+
+def _in_haste(
+    ordered: Sequence[Demand],
+    arrivals: Sequence[float],
+    deadlines: Sequence[float],
+    operations: Operations,
+    quality: Sequence[float],
+    devices: int,
+) -> float:
+    """The bound with windows that limit the batches, per device."""
+    series = prices(operations, quality)
+    most = np.array([min(each.max_codes, len(quality) - 1) for each in ordered], dtype=np.int64)  # (N,)
+    samples = np.array([each.samples for each in ordered], dtype=np.float64)  # (N,)
+    windows = np.array(deadlines) - np.array(arrivals)  # (N,)
+    asked = np.zeros((len(series) - 1, len(ordered)))
+    for codes in np.unique(most):
+        chosen = most == codes
+        asked[:, chosen] = Haste(operations, quality[: codes + 1], series).widths(windows[chosen].tolist())
+    total = done = 0.0
+    for price, amounts in zip(series, asked * samples / devices, strict=False):
+        doable = most_work(arrivals, deadlines, amounts.tolist())
+        total += price * (doable - done)
+        done = doable
+    return total
 
 
 def gain_of_work(quality: Sequence[float], work: Work) -> list[Segment]:

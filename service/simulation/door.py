@@ -9,7 +9,7 @@ from math import inf
 from service import messages
 from service.admission import Admission, Place, Prospect
 from service.errors import DeadlineInfeasible, Overloaded
-from service.pool.outlook import floor_s, minimum
+from service.pool.outlook import floor_s, minimum, turn_s
 from service.pool.ticket import Generation
 from service.scheduler import Costs, Kind
 from service.scheduler.costs import NO_TIME, Duration, Window
@@ -87,6 +87,7 @@ class Door:
                 safe_ms=1000 * least.high,
                 slots=self._slots * len(reports),
                 work_ms=1000 * max(floor_s(wanted, each) for each in reports) / len(reports),
+                turn_ms=1000 * max(map(turn_s, reports)),
             )
         return self._prospects[asked]
 

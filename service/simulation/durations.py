@@ -15,6 +15,7 @@ from models.errors import AnytimeError
 from service.recorded import read
 from service.scheduler import Costs, Kind
 from service.simulation.bound import Work
+from service.simulation.haste import Operations
 
 WARM_UP = 8  # measurements of everything before the first request, as a worker makes
 _QUANTILES = 200
@@ -85,6 +86,12 @@ class Durations:
             step_s=min(map(min, steps)),
             finish_s=min(map(min, decodes)) + min(map(min, encodes)),
         )
+
+    def operations(self, slots: int, kinds: Iterable[Kind]) -> Operations:
+        """What a device with so many slots can do, in these kinds."""
+        buckets = self._buckets_of(slots)
+        steps, decodes = (dict(zip(buckets, each, strict=False)) for each in (self._steps, self._decodes))
+        return Operations(steps, decodes, [self._recorded(kind) for kind in kinds])
 
     def _buckets_of(self, slots: int) -> Sequence[int]:
         """The batch sizes that a table of so many slots uses.

@@ -48,9 +48,10 @@ class House:
 
     def bound(self, trace: Sequence[Arrival]) -> float:
         """The clairvoyant bound on the total quality of these requests."""
-        work = self.durations.work(self.slots, sorted({each.kind for each in trace}))
+        kinds = sorted({each.kind for each in trace})
+        work, operations = self.durations.work(self.slots, kinds), self.durations.operations(self.slots, kinds)
         demands = [Demand(each.at, each.at + each.within, each.max_codes, each.samples) for each in trace]
-        return clairvoyant_quality(demands, work, self.quality, self.workers)
+        return clairvoyant_quality(demands, work, self.quality, self.workers, operations)
 
 
 class _Run:

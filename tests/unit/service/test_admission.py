@@ -75,3 +75,14 @@ def test_an_extended_promise_makes_room() -> None:
     admission.admit("a", 1, 0.0, 0.048, BUSY)
     admission.leave(moved)
     assert admission.inside("a") == 10
+
+
+def test_where_many_wait_for_a_slot_everyone_keeps_time_for_a_turn_to_spare() -> None:
+    few, many = (Prospect(10.0, 20.0, slots, work_ms=1.0, turn_ms=8.0) for slots in (99, 2))
+    for prospect, spare in ((few, 0.0), (many, 0.008)):
+        admission = Admission(queue_limit=99)
+        for _ in range(6):
+            admission.admit("a", 1, 0.0, 1.0, prospect)
+        with pytest.raises(DeadlineInfeasible):
+            admission.admit("a", 1, 0.0, 0.0099 + spare, prospect)
+        admission.admit("a", 1, 0.0, 0.0101 + spare, prospect)

@@ -204,3 +204,18 @@ def test_who_is_late_comes_after_those_who_can_be_on_time_as_long_as_it_is_not_o
     hopeless, hopeful = job("late", 0.001), job("other", 0.1)
     assert [entry.job for entry in plan(0.0, [hopeless, hopeful], costs, QUALITY, 1).enter] == [hopeful]
     assert [entry.job for entry in plan(0.003, [hopeless, hopeful], costs, QUALITY, 1).enter] == [hopeless]
+
+
+def test_the_overdue_go_together_and_not_one_by_one() -> None:
+    overdue = [job(f"late {n}", 0.01, slot=n, position=1) for n in range(4)]
+    torn = job("torn", 0.1 + ALONE + STEP, slot=4, position=0)
+    chosen = plan(0.1, [*overdue, torn], flat(), QUALITY, 8)
+    assert [ending.job for ending in chosen.decode] == overdue
+
+
+def test_few_are_given_up_for_many_whom_they_would_hold_up() -> None:
+    """Served first, the one that cannot wait for a batch makes all the others late."""
+    hurried = job("hurried", ALONE, slot=0, position=1)
+    others = [job(f"{n}", DECODE + 7 * ENCODE + 1e-6, slot=1 + n, position=1) for n in range(7)]
+    ended = {each.job.request: each for each in World(flat(), 8, [hurried, *others]).run()}
+    assert sum(each.at > each.job.deadline for each in ended.values()) == 1
