@@ -191,8 +191,8 @@ def _results(view: _View) -> Plan | None:
 
     overdue = [job for job in endings if job.overdue(view.now)]
     batch = _largest(first_batch(view.now, endings, view.costs), others_bear)
-    if not batch and (overdue or not (view.going or view.bound)):
-        batch = first_batch(view.now, overdue or endings, view.costs)
+    if not batch and overdue:
+        batch = first_batch(view.now, overdue, view.costs)
     return Plan(decode=tuple(Ending(job, view.over[job]) for job in batch)) if batch else None
 
 
