@@ -16,6 +16,7 @@ WINDOW = 128
 HISTORY = 4096
 LIKELY = 0.9
 HIGH = 0.98
+KNOWN = 50  # of fewer observations the high quantile is the largest
 BUSY_BATCH = 8  # with it simulated overload made hardly anyone late; with 64 one in four, though fewer were refused
 
 
@@ -86,6 +87,9 @@ class BatchCosts:
     A larger batch is never estimated below a smaller one, so that a slowdown which was seen in one bucket is at once
     believed of those above it, which may not have been used for long.
 
+    A bucket that was hardly ever used is taken to vary as much, in proportion, as the nearest one that was. Else some
+    slow measurements at the start would make it look dear, so that it is never used, and never known better.
+
     Args:
         buckets: ascending batch sizes that the runtime pads to; a batch above the last one is several calls.
     """
@@ -105,10 +109,19 @@ class BatchCosts:
         largest = NO_TIME
         for index, window in enumerate(self._windows):
             if window:
-                largest = Duration(*map(max, largest, window.duration))
+                largest = Duration(*map(max, largest, self._believed(index)))
             self._durations[index] = largest
         self._high[1:] = [self._durations[bucket].high for bucket in self._bucket_of[1:]]
         self._median[1:] = [self._durations[bucket].median for bucket in self._bucket_of[1:]]
+
+    def _believed(self, index: int) -> Duration:
+        """What a bucket takes, by itself."""
+        own = self._windows[index].duration
+        known = [other for other, window in enumerate(self._windows) if len(window) >= KNOWN]
+        if not known or index in known:
+            return own
+        pattern = self._windows[min(known, key=lambda other: abs(other - index))].duration
+        return pattern.times(own.median / pattern.median) if pattern.median else own
 
     def history(self) -> dict[int, list[float]]:
         """The last observations by bucket, in seconds."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from service.scheduler import Costs
-from service.scheduler.costs import HIGH, WINDOW, BatchCosts, EncodeCosts, Window, by_pixels, exactly
+from service.scheduler.costs import HIGH, KNOWN, WINDOW, BatchCosts, EncodeCosts, Window, by_pixels, exactly
 
 
 def test_window_knows_median_and_high_quantile_of_the_last_observations() -> None:
@@ -43,6 +43,19 @@ def test_batches_are_padded_to_buckets_and_never_cost_less_than_smaller_ones() -
     assert [costs.high(batch) for batch in (0, 1, 2, 4, 5, 8)] == [0.0, 3.0, 3.0, 3.0, 5.0, 5.0]
     assert costs.high(8 + 8 + 2) == 5.0 + 5.0 + 3.0
     assert costs.duration(4).median == 3.0
+
+
+def test_a_batch_size_that_is_hardly_used_varies_as_much_as_the_others() -> None:
+    costs = BatchCosts((1, 4, 8))
+    for seconds in (3.0, 3.0, 3.0, 90.0, 90.0):
+        costs.observe(8, seconds)
+    assert costs.high(8) == 90.0  # nothing better is known
+    for each in range(KNOWN):
+        costs.observe(4, 2.0 if each % 10 else 3.0)
+    assert costs.duration(8) == (3.0, 3.0, 4.5)
+    for _ in range(KNOWN):
+        costs.observe(8, 3.0)
+    assert costs.high(8) == 3.0
 
 
 def test_what_was_never_observed_costs_nothing() -> None:
