@@ -54,7 +54,8 @@ class FakeTicket:
         self.stopped = False
         self.cancelled = False
         self.delivered = False
-        self._inbox: asyncio.Queue[messages.Preview | messages.Result | Exception] = asyncio.Queue()
+        self._ended = False
+        self._inbox: asyncio.Queue[messages.Preview | messages.Result | Exception | None] = asyncio.Queue()
 
     def tell(self, message: messages.Preview | messages.Result | Exception) -> None:
         self._inbox.put_nowait(message)
@@ -62,10 +63,13 @@ class FakeTicket:
     async def __aiter__(self) -> AsyncIterator[messages.Preview | messages.Result]:
         while True:
             message = await self._inbox.get()
+            self._ended = not isinstance(message, messages.Preview)
             if isinstance(message, Exception):
                 raise message
+            if message is None:
+                return
             yield message
-            if isinstance(message, messages.Result):
+            if self._ended:
                 return
 
     def extend(self, deadline: float) -> None:
@@ -76,7 +80,9 @@ class FakeTicket:
         self.tell(result(self, 2, "client_stop"))
 
     def cancel(self) -> None:
-        self.cancelled = True
+        if not self._ended:
+            self.cancelled = self._ended = True
+            self._inbox.put_nowait(None)
 
 
 class FakePool:

@@ -47,6 +47,12 @@ class _Delivery(Response):
         self.handed_over(self._clock.now() - start > STALL_SECONDS)
 
 
+async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one request; raises what prevents an answer."""
+    response = await generate(Request(scope, receive, send))
+    await response(scope, receive, send)
+
+
 @router.post(GENERATE_PATH, summary="Generate samples inside a deadline", **GENERATE_DOCUMENT)
 async def generate(request: Request) -> Response:
     """Answers inside the deadline with the best complete samples that the time allows."""
@@ -102,28 +108,21 @@ def _accept(request: Request) -> str | None:
 
 async def _result_unless_disconnected(request: Request, ticket: Ticket) -> messages.Result | None:
     """Wait for the answer; None if the client went away first, and then the ticket is cancelled."""
-    answer = asyncio.ensure_future(_result(ticket))
-    disconnect = asyncio.ensure_future(_disconnected(request))
+    watching = asyncio.ensure_future(_cancel_when_disconnected(request, ticket))
     try:
-        await asyncio.wait((answer, disconnect), return_when=asyncio.FIRST_COMPLETED)
-        return answer.result() if answer.done() else None
+        async for message in ticket:
+            if isinstance(message, messages.Result):
+                return message
+        return None
     finally:
-        if not answer.done():
-            ticket.cancel()
-        answer.cancel()
-        disconnect.cancel()
+        watching.cancel()
+        ticket.cancel()  # without effect if it has ended
 
 
-async def _result(ticket: Ticket) -> messages.Result:
-    async for message in ticket:
-        if isinstance(message, messages.Result):
-            return message
-    raise AssertionError(f"ticket {ticket.id} ended without a result or an error")
-
-
-async def _disconnected(request: Request) -> None:
+async def _cancel_when_disconnected(request: Request, ticket: Ticket) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+    ticket.cancel()
 
 
 def _response(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from service.api.answers import AcceptedEvent, Answer, CompletedEvent, ErrorEvent, PreviewEvent
 from service.api.health import Health
@@ -31,7 +33,18 @@ each with the request's `id`. With `"binary": true` the media follows its event 
 
 
 class DocumentedApp(FastAPI):
-    """An app whose document carries the schemas that msgspec writes and the routes refer to."""
+    """An app whose document carries the schemas that msgspec writes and the routes refer to.
+
+    Attributes:
+        entrance: wraps all layers of the app into one more, in front of even those that FastAPI itself puts there.
+    """
+
+    entrance: Callable[[ASGIApp], ASGIApp] | None = None
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """All layers, made with the first connection."""
+        layers = super().build_middleware_stack()
+        return self.entrance(layers) if self.entrance else layers
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""

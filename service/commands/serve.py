@@ -38,6 +38,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging._srcfile = None  # as its documentation advises: no line says where in the code it was written
     # The address comes first: that it is taken should be known before a model is loaded.
     with _bind(settings.host, settings.port) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, listener, announce))
@@ -77,6 +78,7 @@ def front_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # whoever asks, it makes no difference to the answer
         backlog=_BACKLOG,
         ws_max_size=4 * settings.max_body_bytes,  # above the limit that is answered with a problem, so that it can be
         ws_per_message_deflate=False,  # pictures do not compress twice

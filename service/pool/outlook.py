@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
+from typing import NamedTuple
 
 from service import messages
 from service.admission import Prospect
@@ -12,45 +13,99 @@ from service.pool.ticket import Generation
 from service.scheduler.costs import BUSY_BATCH, NO_TIME, Duration, by_pixels, exactly
 
 
-def prospect(generation: Generation, workers: Sequence[Supervisor], way: Duration) -> Prospect:
-    """What admission needs to know. `way` is what the way to a worker and back takes."""
-    least = least_of(generation, workers, way)
-    waits = [seconds for worker in workers if (seconds := worker.ready_in()) is not None]
-    return Prospect(
-        minimum_ms=1000 * least.likely,
-        safe_ms=1000 * least.high,
-        work_ms=1000 * _work_s(generation, workers),
-        turn_ms=1000 * _turn_s(generation, workers),
-        slots=sum(worker.slots.get(generation.model, 0) for worker in _known(workers)),
-        ready_in_ms=1000 * min(waits) if waits else None,
-    )
+class _Shape(NamedTuple):
+    """All that matters about a request for what its smallest answer costs."""
+
+    model: str
+    n: int
+    lacking: int
+    begun: bool
+    encoding: messages.ImageOptions
 
 
-def smallest_deadline_ms(model: str, workers: Sequence[Supervisor], way: Duration) -> float | None:
-    """With which a request for one sample, in the quickest encoding, could be answered; None if that is unknown."""
-    known = [worker.minimums[model].alone for worker in _known(workers) if model in worker.minimums]
-    return 1000 * min(each.then(way).high for each in known) if known else None
+class _Cost(NamedTuple):
+    """What the smallest answer costs; seconds.
+
+    Attributes:
+        least: of the quickest worker, without the way.
+        work: for which its floors keep the workers from others, if they share such work out evenly.
+        turn: one of the slowest worker.
+        slots: of all workers.
+    """
+
+    least: Duration
+    work: float
+    turn: float
+    slots: int
 
 
-def least_of(generation: Generation, workers: Sequence[Supervisor], way: Duration) -> Duration:
-    """What the smallest answer of the quickest worker would take, way included; only that, if the rest is unknown."""
-    model = generation.model
-    known = [worker for worker in _known(workers) if model in worker.minimums]
-    minimums = [minimum(generation, each.minimums[model], each.slots[model]) for each in known]
-    return min(each.then(way) for each in minimums or [NO_TIME])
+class Outlook:
+    """What requests cost, by what the workers last said.
 
+    Most requests are alike and workers speak rarely, so it remembers.
 
-def _work_s(generation: Generation, workers: Sequence[Supervisor]) -> float:
-    """Seconds that the floors of a request keep the workers from others, if they share such work out evenly."""
-    model = generation.model
-    known = [worker.minimums[model] for worker in _known(workers) if model in worker.minimums]
-    return max((floor_s(generation, costs) for costs in known), default=0.0) / max(len(known), 1)
+    Args:
+        workers: more may be added, none taken away.
+    """
 
+    def __init__(self, workers: Sequence[Supervisor]) -> None:
+        self._workers = workers
+        self._heard: list[tuple[bool, dict[str, messages.Minimum]]] = []
+        self._costs: dict[_Shape, _Cost] = {}
 
-def _turn_s(generation: Generation, workers: Sequence[Supervisor]) -> float:
-    """What one turn of the slowest worker takes."""
-    model = generation.model
-    return max((turn_s(worker.minimums[model]) for worker in _known(workers) if model in worker.minimums), default=0.0)
+    def prospect(self, generation: Generation, way: Duration) -> Prospect:
+        """What admission needs to know. `way` is what the way to a worker and back takes."""
+        cost = self._cost(generation)
+        least = cost.least.then(way)
+        waits = [seconds for worker in self._workers if (seconds := worker.ready_in()) is not None]
+        return Prospect(
+            minimum_ms=1000 * least.likely,
+            safe_ms=1000 * least.high,
+            work_ms=1000 * cost.work,
+            turn_ms=1000 * cost.turn,
+            slots=cost.slots,
+            ready_in_ms=1000 * min(waits) if waits else None,
+        )
+
+    def least(self, generation: Generation, way: Duration) -> Duration:
+        """What its smallest answer by the quickest worker takes, way included; only that, if the rest is unknown."""
+        return self._cost(generation).least.then(way)
+
+    def smallest_deadline_ms(self, model: str, way: Duration) -> float | None:
+        """With which a request for one sample, in the quickest encoding, could be answered; None if that is unknown."""
+        known = [worker.minimums[model].alone for worker in self._known() if model in worker.minimums]
+        return 1000 * min(each.then(way).high for each in known) if known else None
+
+    def _cost(self, generation: Generation) -> _Cost:
+        heard = [(worker.ready, worker.minimums) for worker in self._workers]
+        if len(heard) != len(self._heard) or any(
+            now[0] != then[0] or now[1] is not then[1] for now, then in zip(heard, self._heard, strict=True)
+        ):
+            self._heard = heard
+            self._costs.clear()
+        given = len(generation.sampling.codes)
+        lacking = max(generation.min_codes - given, 0)
+        shape = _Shape(generation.model, generation.n, lacking, given > 0, generation.encoding)
+        if shape not in self._costs:
+            self._costs[shape] = self._calculate(generation)
+        return self._costs[shape]
+
+    def _calculate(self, generation: Generation) -> _Cost:
+        model = generation.model
+        known = [worker for worker in self._known() if model in worker.minimums]
+        costs = [worker.minimums[model] for worker in known]
+        return _Cost(
+            least=min(
+                (minimum(generation, worker.minimums[model], worker.slots[model]) for worker in known), default=NO_TIME
+            ),
+            work=max((floor_s(generation, each) for each in costs), default=0.0) / max(len(costs), 1),
+            turn=max(map(turn_s, costs), default=0.0),
+            slots=sum(worker.slots.get(model, 0) for worker in self._known()),
+        )
+
+    def _known(self) -> Sequence[Supervisor]:
+        """Those that are ready; if none is, all: they remember what they last were."""
+        return [worker for worker in self._workers if worker.ready] or self._workers
 
 
 def turn_s(costs: messages.Minimum) -> float:
@@ -88,8 +143,3 @@ def minimum(generation: Generation, costs: messages.Minimum, slots: int) -> Dura
     first = costs.decode if generation.sampling.codes else costs.step.then(costs.decode)
     first = first.times(ceil(generation.n / slots))
     return first.then(_encode(generation, costs).times(generation.n)).then(exactly(further))
-
-
-def _known(workers: Sequence[Supervisor]) -> Sequence[Supervisor]:
-    """Those that are ready; if none is, all: they remember what they last were."""
-    return [worker for worker in workers if worker.ready] or workers

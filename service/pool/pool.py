@@ -18,7 +18,7 @@ from service.admission import Admission, Place
 from service.clock import Clock, MonotonicClock
 from service.errors import DeadlineInfeasible, Draining, ServiceError, WorkerLost
 from service.pool.launcher import Launcher
-from service.pool.outlook import least_of, prospect, smallest_deadline_ms
+from service.pool.outlook import Outlook
 from service.pool.process import WorkerStartError
 from service.pool.reserve import SendReserve
 from service.pool.supervisor import Supervisor
@@ -69,6 +69,7 @@ class Pool:
         self._reserve = SendReserve()
         self._doubted = -inf
         self._workers: list[Supervisor] = []
+        self._outlook = Outlook(self._workers)
         self._tickets: dict[str, Ticket] = {}
         self._holders: dict[str, Supervisor] = {}
         self._places: dict[str, Place] = {}
@@ -134,7 +135,7 @@ class Pool:
 
     def minimum_deadline_ms(self, model: str) -> float | None:
         """The smallest deadline with which a request for one sample could be answered now; None if that is unknown."""
-        return smallest_deadline_ms(model, self._workers, self._reserve.duration)
+        return self._outlook.smallest_deadline_ms(model, self._reserve.duration)
 
     def submit(self, generation: Generation, deadline: float) -> Ticket:
         """Take a request for a loaded model.
@@ -146,11 +147,11 @@ class Pool:
             Draining, WorkerLost, DeadlineInfeasible, Overloaded: see `Admission.admit`.
         """
         now = self.clock.now()
-        outlook = prospect(generation, self._workers, self._reserve.duration)
+        prospect = self._outlook.prospect(generation, self._reserve.duration)
         try:
-            place = self._admission.admit(generation.model, generation.n, now, deadline, outlook)
+            place = self._admission.admit(generation.model, generation.n, now, deadline, prospect)
         except DeadlineInfeasible:
-            if 1000 * (deadline - now) < outlook.minimum_ms:
+            if 1000 * (deadline - now) < prospect.minimum_ms:
                 self._doubt(generation, now)
             raise
         ticket = Ticket(secrets.token_hex(8), generation, deadline, now, self)
@@ -257,7 +258,7 @@ class Pool:
         now, way = self.clock.now(), self._reserve.duration
         others = any(other.ready and not other.suspect for other in self._workers)
         for ticket in sorted(worker.tickets.values(), key=lambda ticket: ticket.deadline):
-            spare = ticket.deadline - now - least_of(ticket.generation, self._workers, way).likely
+            spare = ticket.deadline - now - self._outlook.least(ticket.generation, way).likely
             if spare < 0 or others:
                 worker.send(messages.Cancel(ticket.id))  # should it wake up
                 del worker.tickets[ticket.id]
@@ -280,12 +281,12 @@ class Pool:
         A request that was just admitted is judged as of then, so that the two judgements cannot differ.
         """
         way = self._reserve.duration
-        spare = ticket.deadline - now - least_of(ticket.generation, self._workers, way).likely
+        spare = ticket.deadline - now - self._outlook.least(ticket.generation, way).likely
         ready = [worker for worker in self._workers if worker.ready]
         if spare < 0:
             self._end(ticket, _lost())
         elif ready:
-            worker = min(ready, key=lambda worker: (worker.suspect, worker.load, worker.index))
+            worker = _least_busy(ready)
             self._hand_over(ticket, worker, ticket.deadline - now - way.high, now)
         else:
             self._stop_hoping(ticket)
@@ -350,6 +351,12 @@ def _by_name(bundles: Sequence[Path]) -> dict[str, Manifest]:
 
 def _draining() -> Draining:
     return Draining("The server is shutting down, and could not answer any more.")
+
+
+def _least_busy(ready: Sequence[Supervisor]) -> Supervisor:
+    if len(ready) == 1:
+        return ready[0]
+    return min(ready, key=lambda worker: (worker.suspect, worker.load, worker.index))
 
 
 def _lost() -> WorkerLost:
