@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 from service.scheduler.costs import Duration, Window
 
 SEED_S = 0.002
 _OBSERVATIONS = 256
 _OLD_S = 5.0
+_TIDY_S = 1.0
 _ASSUMED = 48  # what is assumed weighs as much as so many observations
 
 
@@ -16,12 +18,14 @@ class SendReserve:
     """The time that requests spend outside the worker: on the way there, and from its result until
     the last byte is handed to the transport.
 
-    It begins with assumptions, which leave as more is known: a single slow request does not yet make the reserve.
+    It begins with assumptions, which leave as more is known: a single slow request does not yet make the reserve. How long
+    the way is depends on how busy this process is, so what is seconds old is forgotten, and assumptions take its place.
     """
 
     def __init__(self) -> None:
         self._recent: deque[tuple[float, float]] = deque(maxlen=_OBSERVATIONS)
         self._window = self._assumed()
+        self._tidied = -inf
 
     @property
     def duration(self) -> Duration:
@@ -30,11 +34,14 @@ class SendReserve:
 
     def observe(self, now: float, seconds: float) -> None:
         """Learn what one request's way cost."""
+        if now - self._tidied > _TIDY_S:
+            self._tidied = now
+            self.forget_old(now)
         self._recent.append((now, seconds))
         self._window.observe(max(seconds, 0.0))
 
     def forget_old(self, now: float) -> None:
-        """Believe only what is recent: a request was refused, and one that is refused teaches nothing new."""
+        """Believe only what is recent. To be called when requests are refused, too: they teach nothing new."""
         if not self._recent or self._recent[0][0] > now - _OLD_S:
             return
         recent, self._recent, self._window = self._recent, deque(maxlen=_OBSERVATIONS), self._assumed()

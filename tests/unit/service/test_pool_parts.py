@@ -129,6 +129,16 @@ def test_the_send_reserve_is_a_high_quantile_and_forgets_what_is_old() -> None:
     assert reserve.duration.high == SEED_S
 
 
+def test_the_send_reserve_of_a_busy_time_ends_with_it() -> None:
+    reserve = SendReserve()
+    for _ in range(256):
+        reserve.observe(0.0, 0.05)
+    assert reserve.duration.high == 0.05
+    for second in range(1, 8):
+        reserve.observe(float(second), 0.001)
+    assert reserve.duration.high == SEED_S
+
+
 def test_the_smallest_deadline_grows_with_samples_and_encoding() -> None:
     small, large = exactly(0.5), exactly(8.0)
     costs = messages.Minimum(
