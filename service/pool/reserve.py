@@ -18,8 +18,8 @@ class SendReserve:
     """The time that requests spend outside the worker: on the way there, and from its result until
     the last byte is handed to the transport.
 
-    It begins with assumptions, which leave as more is known: a single slow request does not yet make the reserve. How long
-    the way is depends on how busy this process is, so what is seconds old is forgotten, and assumptions take its place.
+    It begins with assumptions, which leave as more is known: a single slow request does not yet make the reserve. How
+    long the way is depends on how busy this process is, so what is seconds old is forgotten, and assumptions come back.
     """
 
     def __init__(self) -> None:
