@@ -7,10 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import hypot
 from operator import add
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 Kind: TypeAlias = tuple[str, int]
 """How a sample is encoded: format and scale."""
+
+_Key = TypeVar("_Key")
 
 WINDOW = 128
 HISTORY = 4096
@@ -81,6 +83,17 @@ class Window:
         return Duration(ordered[(last + 1) // 2], ordered[int(LIKELY * last)], ordered[int(HIGH * last)])
 
 
+class _Table(dict[_Key, float]):
+    """Seconds by batch or by kind. The scheduler looks up tens of thousands a second; what is missing is calculated."""
+
+    def __init__(self, calculate: Callable[[_Key], float]) -> None:
+        self._calculate = calculate
+
+    def __missing__(self, key: _Key) -> float:
+        seconds = self[key] = self._calculate(key)
+        return seconds
+
+
 class BatchCosts:
     """What one operation costs by batch size, one window per bucket.
 
@@ -92,6 +105,9 @@ class BatchCosts:
 
     Args:
         buckets: ascending batch sizes that the runtime pads to; a batch above the last one is several calls.
+
+    Attributes:
+        high, median: seconds that a batch hardly ever exceeds, and that it usually takes.
     """
 
     def __init__(self, buckets: Sequence[int]) -> None:
@@ -99,9 +115,10 @@ class BatchCosts:
         self._windows = [Window() for _ in buckets]
         self._durations = [NO_TIME] * len(buckets)
         self._bucket_of = [bisect_left(self.buckets, batch) for batch in range(self.buckets[-1] + 1)]
-        # By batch: the scheduler asks for these tens of thousands of times a second.
-        self._high = [0.0] * len(self._bucket_of)
-        self._median = [0.0] * len(self._bucket_of)
+        self._highs = _Table[int](lambda batch: self.duration(batch).high)
+        self._medians = _Table[int](lambda batch: self.duration(batch).median)
+        self.high: Callable[[int], float] = self._highs.__getitem__
+        self.median: Callable[[int], float] = self._medians.__getitem__
 
     def observe(self, batch: int, seconds: float) -> None:
         """Learn that a batch of 1 .. the largest bucket took so long."""
@@ -111,8 +128,8 @@ class BatchCosts:
             if window:
                 largest = Duration(*map(max, largest, self._believed(index)))
             self._durations[index] = largest
-        self._high[1:] = [self._durations[bucket].high for bucket in self._bucket_of[1:]]
-        self._median[1:] = [self._durations[bucket].median for bucket in self._bucket_of[1:]]
+        for table in (self._highs, self._medians):
+            table.clear()
 
     def _believed(self, index: int) -> Duration:
         """What a bucket takes, by itself."""
@@ -137,55 +154,36 @@ class BatchCosts:
         whole, part = self._durations[-1].times(calls), self.duration(rest)
         return Duration(*map(add, whole, part))
 
-    def high(self, batch: int) -> float:
-        """Seconds that a batch hardly ever exceeds."""
-        return self._of(self._high, batch)
-
-    def median(self, batch: int) -> float:
-        """Seconds that a batch usually takes."""
-        return self._of(self._median, batch)
-
-    def _of(self, table: Sequence[float], batch: int) -> float:
-        if batch < len(table):
-            return table[batch]
-        calls, rest = divmod(batch, self.buckets[-1])
-        return calls * table[-1] + table[rest]
-
 
 class EncodeCosts:
     """What encoding and sending one sample costs, by format and scale.
 
     Warm-up seeds a few scales of each format; a scale that was never seen is estimated from the nearest one of its
     format that was, in proportion to the pixels where it is larger.
+
+    Attributes:
+        high, median: seconds that one sample hardly ever exceeds, and that it usually takes.
     """
 
     def __init__(self) -> None:
         self._windows: dict[Kind, Window] = {}
         self._measured: dict[Kind, Duration] = {}
-        self._estimated: dict[Kind, Duration] = {}
+        self._highs = _Table[Kind](lambda kind: self.duration(kind).high)
+        self._medians = _Table[Kind](lambda kind: self.duration(kind).median)
+        self.high: Callable[[Kind], float] = self._highs.__getitem__
+        self.median: Callable[[Kind], float] = self._medians.__getitem__
 
     def observe(self, kind: Kind, seconds: float) -> None:
         """Learn that encoding and sending one sample took so long."""
         window = self._windows.setdefault(kind, Window())
         window.observe(seconds)
         self._measured[kind] = window.duration
-        self._estimated.clear()
+        for table in (self._highs, self._medians):
+            table.clear()
 
     def duration(self, kind: Kind) -> Duration:
         """What one sample takes; no time if nothing is known of its format."""
-        if kind in self._measured:
-            return self._measured[kind]
-        if kind not in self._estimated:
-            self._estimated[kind] = by_pixels(self._measured, kind)
-        return self._estimated[kind]
-
-    def high(self, kind: Kind) -> float:
-        """Seconds that one sample hardly ever exceeds."""
-        return self.duration(kind).high
-
-    def median(self, kind: Kind) -> float:
-        """Seconds that one sample usually takes."""
-        return self.duration(kind).median
+        return by_pixels(self._measured, kind)
 
     def history(self) -> dict[Kind, list[float]]:
         """The last observations by kind, in seconds."""

@@ -66,7 +66,7 @@ class _View:
         going: jobs that can draw a code: in a slot, or entering one.
         entries: those who enter.
         bound: those in or entering a slot who can still be on time: an action must not make them late.
-        queue: those who can still be on time, but find no slot even once `over` have left theirs.
+        heeded: the same, and those who can still be on time, but find no slot even once `over` have left theirs.
         floors: how many codes each is to be brought to; 1 for those that are not named.
     """
 
@@ -75,8 +75,8 @@ class _View:
     over: dict[Job, StopReason]
     going: list[Job]
     entries: tuple[Entry, ...]
-    bound: list[Job]
-    queue: list[Job]
+    bound: Sequence[Job]
+    heeded: Sequence[Job]
     floors: Mapping[Job, int]
     costs: Costs
     quality: Sequence[float]
@@ -99,33 +99,39 @@ def _look(now: float, jobs: Sequence[Job], costs: Costs, quality: Sequence[float
     taken = {job.slot for job in running}
     free = (slot for slot in range(slots) if slot not in taken)
     entries = tuple(Entry(job, slot) for job, slot in zip(waiting, free, strict=False))
-    present = sorted([*running, *waiting[: len(entries)]], key=_urgency) if entries else running
+    entering = {entry.job for entry in entries}
+    present = [job for job in ordered if job.slot is not None or job in entering] if entries else running
     going = [job for job in present if job not in over]
     bound = [job for job in present if job not in hopeless]
     queue = [job for job in waiting[len(entries) + len(over) :] if job not in hopeless]
 
     base = now + others
-    floors = floors_within_reach(base, [*bound, *queue], costs)
+    heeded = _merged(ordered, bound, queue)
+    floors = floors_within_reach(base, heeded, costs)
     if queue:
-        over |= dict.fromkeys(_shed(base, going, bound, queue, costs, floors, quality), StopReason.SHED)
+        over |= dict.fromkeys(_shed(base, going, heeded, queue, costs, floors, quality), StopReason.SHED)
         going = [job for job in going if job not in over]
-    if not all_on_time(base, bound, costs, floors):
+    if floors and not all_on_time(base, bound, costs, floors):
         floors = {}  # they cannot all be kept, and on time goes before floors
-    if lost := _given_up(base, sorted([*bound, *queue], key=_urgency), costs, floors):
+    if lost := _given_up(base, heeded, costs, floors):
         over |= {job: StopReason.DEADLINE for job in going if job in lost and job.slot is not None and job.position}
         going = [job for job in going if job not in over]
-        bound, queue = ([job for job in jobs if job not in lost] for jobs in (bound, queue))
-    return _View(now, base, over, going, entries, bound, queue, floors, costs, quality)
+        bound, heeded = ([job for job in jobs if job not in lost] for jobs in (bound, heeded))
+    return _View(now, base, over, going, entries, bound, heeded, floors, costs, quality)
+
+
+def _merged(ordered: Sequence[Job], first: Sequence[Job], second: Sequence[Job]) -> Sequence[Job]:
+    """The jobs of both, in the order that is there already."""
+    if not second:
+        return first
+    both = {*first, *second}
+    return [job for job in ordered if job in both]
 
 
 def _hopeless(now: float, jobs: Sequence[Job], costs: Costs) -> set[Job]:
     """Those who would usually be late even if they were served at once and alone."""
     one, none = now + costs.least(1), now + costs.least(0)
-    return {
-        job
-        for job in jobs
-        if (none if job.position else one) + costs.encodes.duration(job.encoding).median > job.deadline
-    }
+    return {job for job in jobs if (none if job.position else one) + costs.usual.encode(job.encoding) > job.deadline}
 
 
 def _given_up(base: float, jobs: Sequence[Job], costs: Costs, floors: Mapping[Job, int]) -> set[Job]:
@@ -158,7 +164,7 @@ def _ending(job: Job, *, late: bool) -> StopReason | None:
 def _shed(
     base: float,
     going: Sequence[Job],
-    bound: Sequence[Job],
+    heeded: Sequence[Job],
     queue: Sequence[Job],
     costs: Costs,
     floors: Mapping[Job, int],
@@ -171,11 +177,10 @@ def _shed(
     victims = [job for job in going if job.slot is not None and job.position >= job.floor]
     victims.sort(key=lambda job: (job.gain(quality), job.urgency))
     room = costs.finish(job.encoding for job in victims[: len(queue)])
-    everyone = sorted([*bound, *queue], key=_urgency)
-    late = next(late_jobs(base + step_cost(going, costs) + room, everyone, costs, floors), None)
+    late = next(late_jobs(base + step_cost(going, costs) + room, heeded, costs, floors), None)
     if late is None:
         return []
-    return victims[: len(set(queue).intersection(_up_to_last(everyone, [late])))]
+    return victims[: len(set(queue).intersection(_up_to_last(heeded, [late])))]
 
 
 def _results(view: _View) -> Plan | None:
@@ -202,9 +207,8 @@ def _previews(view: _View) -> Plan | None:
     if not due:
         return None
     going = set(view.going)
-    everyone = sorted([*view.bound, *view.queue], key=_urgency)
     step = step_cost(going, view.costs)
-    batch = _largest(due, lambda part: view.bears(_finish(part, view.costs) + step, everyone, going))
+    batch = _largest(due, lambda part: view.bears(_finish(part, view.costs) + step, view.heeded, going))
     return Plan(preview=tuple(batch)) if batch else None
 
 
@@ -246,9 +250,8 @@ def _worthiest(view: _View) -> Sequence[Job]:
     sizes = {*view.costs.steps.buckets, count}
     steps = [ordered[:size] for size in sizes if least <= size <= count]
     steps.sort(key=lambda part: (-sum(map(gains.__getitem__, part)) / step_cost(part, view.costs), -len(part)))
-    everyone = sorted([*view.bound, *view.queue], key=_urgency)
     for part in steps:
-        heeded = view.bound if len(part) == count else everyone
+        heeded = view.bound if len(part) == count else view.heeded
         if view.bears(step_cost(part, view.costs), heeded, set(part)):
             return part
     return []
