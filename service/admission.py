@@ -5,11 +5,15 @@ There is no await between the check and the count, so that in the one event loop
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 
 from service.backlog import Backlog
 from service.errors import DeadlineInfeasible, Draining, Overloaded, WorkerLost
+
+# In turns of a busy worker: what one late answer adds, and the most there is.
+_WARNED, _MOST_CAUTIOUS = 0.25, 2.0
+_LATE_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Place:
 
 
 class Admission:
-    """Says no when a request comes too late, or with too many.
+    """Says no when a request comes too late, or with too many; the more promises were broken, the sooner.
 
     Args:
         queue_limit: samples that may wait for a slot, per model.
@@ -55,6 +59,7 @@ class Admission:
         self._queue_limit = queue_limit
         self._inside: Counter[str] = Counter()
         self._backlog = Backlog()
+        self._caution: defaultdict[str, float] = defaultdict(float)  # in turns
 
     def inside(self, model: str) -> int:
         """Samples in progress or waiting."""
@@ -89,6 +94,16 @@ class Admission:
         self._inside[place.model] -= place.samples
         self._backlog.remove(place.deadline, place.work)
 
+    def answered(self, model: str, *, late: bool) -> None:
+        """Learn whether the answer of a request that was let in was late.
+
+        What was counted on can be wrong in many ways: batches turn out smaller, the machine is shared, this process is
+        slow. All of them show in this. A late answer makes the door narrower by as much as a hundred prompt ones open
+        it again, so that it settles where one in a hundred would be late, wherever that is.
+        """
+        change = _WARNED if late else -_WARNED * _LATE_SHARE
+        self._caution[model] = min(max(self._caution[model] + change, 0.0), _MOST_CAUTIOUS)
+
     def extend(self, place: Place, deadline: float) -> Place:
         """A request that was let in has a later deadline."""
         self.leave(place)
@@ -115,11 +130,12 @@ class Admission:
             )
 
     def _lag(self, place: Place, prospect: Prospect) -> float:
-        """Seconds to spare for everyone when far more wait than have slots.
+        """Seconds that everyone must have to spare: when promises were broken, and when far more wait than have slots.
 
         Promises that can just be kept are kept in small batches, which take longer per sample than was counted on, so
         that later ones are broken. Time for one batch keeps the batches large. As long as most who are inside have a
         slot, and so their first codes, counting on their whole work is caution enough.
         """
-        crowd = self._inside[place.model] / max(prospect.slots, 1) - 2
-        return min(max(crowd, 0.0), 1.0) * prospect.turn_ms / 1000
+        crowd = min(max(self._inside[place.model] / max(prospect.slots, 1) - 2, 0.0), 1.0)
+        turn = prospect.turn_ms / 1000
+        return crowd * turn + min(self._caution[place.model] * turn, self._backlog.total)

@@ -11,25 +11,28 @@ class Backlog:
 
     A promise can be kept if, done in that order, it is in time. So a new one may be made if there is time for it after
     those that are due before, and if none of those that are due later would be late for it.
+
+    Attributes:
+        total: seconds of all of them.
     """
 
     def __init__(self) -> None:
         self._deadlines: list[float] = []
         self._work: list[float] = []
-        self._total = 0.0
+        self.total = 0.0
 
     def add(self, deadline: float, work: float) -> None:
         """Promise `work` seconds of the workers' time by `deadline`."""
         place = bisect_right(self._deadlines, deadline)
         self._deadlines.insert(place, deadline)
         self._work.insert(place, work)
-        self._total += work
+        self.total += work
 
     def remove(self, deadline: float, work: float) -> None:
         """A promise was kept, or broken. It must have been made with the same numbers."""
         place = self._work.index(work, bisect_left(self._deadlines, deadline), bisect_right(self._deadlines, deadline))
         del self._deadlines[place], self._work[place]
-        self._total = self._total - work if self._work else 0.0
+        self.total = self.total - work if self._work else 0.0
 
     def before(self, deadline: float) -> float:
         """Seconds of work that are due no later."""
@@ -43,7 +46,7 @@ class Backlog:
         """
         place = bisect_right(self._deadlines, deadline)
         later = self._deadlines[place:]
-        if not later or start + self._total + work <= later[0]:
+        if not later or start + self.total + work <= later[0]:
             return deadline
         ends = accumulate(self._work[place:], initial=start + sum(self._work[:place]))
         next(ends)

@@ -161,10 +161,11 @@ class Pool:
         return ticket
 
     def delivered(self, ticket: Ticket) -> None:
-        """The last byte of the ticket's result was handed to the transport: learn what the way cost."""
+        """The last byte of the ticket's result was handed to the transport: learn what the way cost, and if in time."""
         if ticket.result and not ticket.losses:
             now = self.clock.now()
             self._reserve.observe(now, now - ticket.submitted - ticket.result.timing.total_ms / 1000)
+            self._admission.answered(ticket.generation.model, late=now > ticket.deadline)
 
     # What tickets ask for.
 

@@ -68,9 +68,10 @@ class Door:
         self._places[name] = place
         return True
 
-    def answered(self, name: str, at: float, back: float) -> None:
+    def answered(self, name: str, at: float, back: float, *, late: bool) -> None:
         """A request that was let in has its answer at this second, which may be yet to come, after so long a way."""
         heappush(self._leaving, (at, name))
+        self._admission.answered(_MODEL, late=late)
         self._way.observe(back)
 
     def _prospect(self, arrival: Arrival) -> Prospect:

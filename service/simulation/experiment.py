@@ -93,9 +93,9 @@ class _Run:
         finished.append(job.position)
         if len(finished) == arrival.samples:
             del self._finished[job.request]
-            arrived = at + arrival.back
-            self.tally.answered(arrived, arrival.at + arrival.within, finished, self._house.quality)
-            self.door.answered(job.request, arrived, arrival.back)
+            arrived, due = at + arrival.back, arrival.at + arrival.within
+            self.tally.answered(arrived, due, finished, self._house.quality)
+            self.door.answered(job.request, arrived, arrival.back, late=arrived > due)
 
 
 def serve(house: House, policy: str, trace: Sequence[Arrival], bound: float, load: float | None = None) -> Cell:

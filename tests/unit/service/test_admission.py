@@ -86,3 +86,35 @@ def test_where_many_wait_for_a_slot_everyone_keeps_time_for_a_turn_to_spare() ->
         with pytest.raises(DeadlineInfeasible):
             admission.admit("a", 1, 0.0, 0.0099 + spare, prospect)
         admission.admit("a", 1, 0.0, 0.0101 + spare, prospect)
+
+
+def test_broken_promises_make_the_door_narrower_and_kept_ones_open_it_again() -> None:
+    prospect = Prospect(10.0, 20.0, slots=9, work_ms=4.0, turn_ms=8.0)
+
+    def least_ms(admission: Admission) -> float:
+        """The smallest deadline that is let in beside one who is inside."""
+        place = admission.admit("a", 1, 0.0, 1.0, prospect)
+        for tenths in range(1000):
+            try:
+                admission.leave(admission.admit("a", 1, 0.0, tenths / 10_000, prospect))
+            except DeadlineInfeasible:
+                continue
+            admission.leave(place)
+            return tenths / 10
+        raise AssertionError("nobody is let in")
+
+    admission = Admission(queue_limit=99)
+    assert least_ms(admission) == pytest.approx(10.0, abs=0.11)
+    admission.answered("a", late=True)
+    assert least_ms(admission) == pytest.approx(12.0, abs=0.11)
+    admission.answered("b", late=True)
+    for _ in range(50):
+        admission.answered("a", late=False)
+    assert least_ms(admission) == pytest.approx(11.0, abs=0.11)
+    for _ in range(100):
+        admission.answered("a", late=False)
+    assert least_ms(admission) == pytest.approx(10.0, abs=0.11)
+    for _ in range(99):
+        admission.answered("a", late=True)
+    assert least_ms(admission) == pytest.approx(14.0, abs=0.11)  # who is alone with 4 ms of work waits no longer
+    admission.admit("a", 1, 0.0, 0.0101, prospect)
