@@ -22,6 +22,7 @@ from service.api.server import Server, server_of_app
 from service.settings import Settings
 
 _BACKLOG = 2048
+_KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that it is they who close them
 _CLOSE_SECONDS = 1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _logger = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ def front_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,  # whoever asks, it makes no difference to the answer
         backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         ws_max_size=4 * settings.max_body_bytes,  # above the limit that is answered with a problem, so that it can be
         ws_per_message_deflate=False,  # pictures do not compress twice
     )
