@@ -163,11 +163,15 @@ def run(name: str, bundle: Path, scene: Scene) -> Finding:
     """Start a service, hurt it, and count."""
     with TemporaryDirectory() as folder:
         options = ("--workers", str(FAULTS[name].workers), "--log-level", "warning")
-        with (
-            running_server(bundle, Path(folder), *options) as server,
-            asyncio.Runner(loop_factory=precise_loop) as loop,
-        ):
-            return loop.run(_watch(name, server, scene))
+        with running_server(bundle, Path(folder), *options) as server:
+            workers = _workers(server)
+            try:
+                with asyncio.Runner(loop_factory=precise_loop) as runner:
+                    return runner.run(_watch(name, server, scene))
+            finally:
+                for each in workers:  # one that was stopped for good does not even notice that its server has gone
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        each.kill()
 
 
 async def _watch(name: str, server: ServerProcess, scene: Scene) -> Finding:

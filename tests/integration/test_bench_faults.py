@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bench.faults import FAULTS, Scene, rows, run
 
-SMALL = Scene(third_s=1.0, rate=20.0, crowd=60, deaf=20)
+SMALL = Scene(third_s=0.6, rate=30.0, crowd=60, deaf=20)
 
 
 @pytest.mark.parametrize("name", FAULTS)
