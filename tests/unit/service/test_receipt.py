@@ -35,7 +35,7 @@ async def test_bytes_that_waited_while_the_loop_was_busy(held_up: float) -> None
         time.sleep(held_up)  # noqa: ASYNC251  that is what is tested
         waited = await reader.waited
         writer.close()
-    assert held_up - 0.02 <= waited <= time.monotonic() - sent
+    assert held_up - 0.02 <= waited <= time.monotonic() - sent + 0.01  # the kernel counts in ticks
 
 
 async def test_what_is_no_tcp_connection_has_not_waited() -> None:
