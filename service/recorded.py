@@ -41,13 +41,16 @@ def prepare(folder: Path) -> None:
 
 
 def write(costs: Costs, path: Path) -> None:
-    """Write what these costs were learnt from. Raises OSError."""
+    """Write what these costs were learnt from. Raises AnytimeError if that cannot be done."""
     recorded = Recorded(
         steps_ms=_milliseconds(costs.steps.history()),
         decodes_ms=_milliseconds(costs.decodes.history()),
         encodes_ms=_milliseconds({f"{name}:{scale}": each for (name, scale), each in costs.encodes.history().items()}),
     )
-    path.write_bytes(msgspec.json.encode(recorded))
+    try:
+        path.write_bytes(msgspec.json.encode(recorded))
+    except OSError as error:
+        raise AnytimeError(f"cannot record costs in {path}: {(error.strerror or str(error)).lower()}") from error
 
 
 def read(path: Path) -> Recorded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -37,7 +38,7 @@ def unread_s(transport: asyncio.BaseTransport) -> float:
     When a thousand requests come at once, the last is read hundreds of milliseconds after the first.
     """
     connection = transport.get_extra_info("socket")
-    if connection is None or not hasattr(socket, "TCP_INFO") or connection.family == socket.AF_UNIX:
+    if connection is None or sys.platform != "linux" or connection.family == socket.AF_UNIX:
         return 0.0
     (waited_ms,) = _LAST_DATA.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA.size))
     seconds: float = waited_ms / 1000

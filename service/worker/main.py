@@ -26,6 +26,8 @@ from service.worker.loop import Loop
 from service.worker.shutdown import Shutdown
 from service.worker.warmup import warm_up
 
+_logger = logging.getLogger(__name__)
+
 
 def main(arguments: Sequence[str]) -> int:
     """Load the models, warm up, say `Ready`, serve. Returns the exit status."""
@@ -54,7 +56,11 @@ def main(arguments: Sequence[str]) -> int:
     channel.close()
     if options.record_costs:
         for engine in engines:
-            write(engine.costs, options.record_costs / f"{engine.name}-{options.index}.json")
+            try:
+                write(engine.costs, options.record_costs / f"{engine.name}-{options.index}.json")
+            except AnytimeError as error:
+                _logger.error("%s", error)
+                return 1
     return 0
 
 

@@ -252,14 +252,13 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
     parser.add_argument("--json", type=Path, help="where to write the numbers")
     options = parser.parse_args()
-    with contextlib.suppress(KeyboardInterrupt):
-        found = [run(name, options.bundle, Scene()) for name in options.faults or FAULTS]
-        print("\n".join(rows(found)))
-        for each in found:
-            print(f"{each.fault}: after its end the last miss was due after {each.recovered_s:g} s; ", end="")
-            print(f"{each.restarts} workers restarted; a plain timer was late by up to {each.timer_ms} ms.")
-        if options.json:
-            options.json.write_text(json.dumps([asdict(each) for each in found], indent=2) + "\n")
+    found = [run(name, options.bundle, Scene()) for name in options.faults or FAULTS]
+    print("\n".join(rows(found)))
+    for each in found:
+        print(f"{each.fault}: after its end the last miss was due after {each.recovered_s:g} s; ", end="")
+        print(f"{each.restarts} workers restarted; a plain timer was late by up to {each.timer_ms} ms.")
+    if options.json:
+        options.json.write_text(json.dumps([asdict(each) for each in found], indent=2) + "\n")
 
 
 if __name__ == "__main__":
