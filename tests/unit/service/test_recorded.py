@@ -26,7 +26,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(AnytimeError, match="cannot record costs in .*file"):
+    with pytest.raises(AnytimeError, match=r"cannot record costs in .*file"):
         prepare(tmp_path / "file")
-    with pytest.raises(AnytimeError, match="cannot record costs in .*nowhere"):
+    with pytest.raises(AnytimeError, match=r"cannot record costs in .*nowhere"):
         write(Costs((1,)), tmp_path / "nowhere" / "m-0.json")
