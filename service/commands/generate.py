@@ -65,6 +65,10 @@ class Answer(msgspec.Struct):
     client_ms: float = 0.0
 
 
+class _RefusedError(AnytimeError):
+    """The server answered one request with a problem."""
+
+
 class _Problem(msgspec.Struct):
     title: str
     status: int
@@ -74,8 +78,10 @@ class _Problem(msgspec.Struct):
 def generate(url: str, wish: Wish, deadlines: Sequence[float], out: Path) -> None:
     """Ask once per deadline, or once without one, print what came, and write it to `out`.
 
+    A deadline that is refused takes nothing from the others: that is said on stderr.
+
     Raises:
-        AnytimeError: the server cannot be reached or refuses, or the file cannot be written.
+        AnytimeError: the server cannot be reached or refuses every deadline, or the file cannot be written.
     """
     if out.suffix.lower() not in FORMATS:
         raise AnytimeError(f"cannot tell the format of {out}; use one of {', '.join(FORMATS)}")
@@ -93,17 +99,32 @@ def generate(url: str, wish: Wish, deadlines: Sequence[float], out: Path) -> Non
 
 
 def ask_all(url: str, bodies: Sequence[dict[str, object]]) -> list[Answer]:
-    """Send the requests one after another over one connection, which is open before the first is timed."""
+    """Send the requests one after another over one connection, which is open before the first is timed.
+
+    Raises:
+        AnytimeError: the server cannot be reached, or refuses every one.
+    """
+    answers: list[Answer] = []
+    refusals: list[_RefusedError] = []
     try:
         with httpx.Client(base_url=url, timeout=_PATIENCE_SECONDS) as client:
             client.get("/livez")
-            return [_ask(client, body) for body in bodies]
+            for body in bodies:
+                try:
+                    answers.append(_ask(client, body))
+                except _RefusedError as error:
+                    refusals.append(error)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise AnytimeError(f"{url} is not the address of a server: {error}") from error
     except httpx.TimeoutException as error:
         raise AnytimeError(f"{url} did not answer within {_PATIENCE_SECONDS:g} seconds") from error
     except httpx.HTTPError as error:
         raise AnytimeError(f"cannot reach a server at {url}: {error}") from error
+    if not answers:
+        raise refusals[0]
+    for refusal in refusals:
+        Console(stderr=True).print(str(refusal), markup=False, highlight=False, soft_wrap=True)
+    return answers
 
 
 def _ask(client: httpx.Client, body: dict[str, object]) -> Answer:
@@ -116,7 +137,7 @@ def _ask(client: httpx.Client, body: dict[str, object]) -> Answer:
     try:
         if response.status_code != httpx.codes.OK:
             problem = msgspec.json.decode(response.content, type=_Problem)
-            raise AnytimeError(f"the server answered {problem.status} {problem.title.lower()}: {problem.detail}")
+            raise _RefusedError(f"the server answered {problem.status} {problem.title.lower()}: {problem.detail}")
         answer = msgspec.json.decode(response.content, type=Answer)
     except msgspec.DecodeError as error:
         raise AnytimeError(f"{client.base_url} does not answer like an anytime server") from error

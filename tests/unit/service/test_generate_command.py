@@ -104,6 +104,27 @@ async def test_refusals_are_one_sentence(url: str, pool: FakePool, tmp_path: Pat
     assert not await asyncio.to_thread(out.exists)
 
 
+async def test_a_refused_deadline_takes_nothing_from_the_others(
+    url: str, pool: FakePool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = pool.on_submit
+
+    def refuse_the_shortest(ticket: FakeTicket) -> None:
+        if ticket.deadline - pool.clock.now() < 0.015:
+            raise DeadlineInfeasible("The smallest deadline that would do is 3.25 ms.", 3.25)
+        answer(ticket)
+
+    pool.on_submit = refuse_the_shortest
+    await asyncio.to_thread(generate, url, WISH, [10.0, 20.0, 30.0], tmp_path / "strip.png")
+    printed = capsys.readouterr()
+    assert (
+        printed.err.strip()
+        == "the server answered 504 deadline infeasible: The smallest deadline that would do is 3.25 ms."
+    )
+    assert [line.split()[:2] for line in printed.out.splitlines()[1:3]] == [["20", "2/4"], ["30", "3/4"]]
+    assert (tmp_path / "strip.png").exists()
+
+
 def test_nobody_listens(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
