@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.bundle.networks import Networks
 from models.config import SamplingDefaults
-from models.runtime.ordered import OrderedModel
+from models.runtime.executors import build_model
 from models.runtime.protocol import SampleRequest
 
 
@@ -21,7 +21,7 @@ def sample_codes(
     Returns:
         (N, K) int64 on the CPU.
     """
-    model = OrderedModel(networks.autoencoder, networks.prior, min(batch, len(labels)))
+    model = build_model(networks.autoencoder, networks.prior, min(batch, len(labels)))
     drawn: list[list[int]] = []
     for start in range(0, len(labels), model.slots):
         slots = range(min(model.slots, len(labels) - start))

@@ -18,7 +18,7 @@ class Launcher:
     """Starts the worker processes of one pool.
 
     Args:
-        settings: device, threads, slots and log level of the workers.
+        settings: device, executor, threads, slots and log level of the workers.
         bundles: folders of the models to load.
     """
 
@@ -57,6 +57,7 @@ class Launcher:
             "--connection": connection,
             "--index": index,
             "--device": settings.device,
+            "--executor": settings.executor,
             "--threads": settings.threads,
             "--slots": settings.slots,
             "--log-level": settings.log_level,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from models.runtime.ordered import OrderedModel
+from models.runtime.executors import build_model
 from models.runtime.protocol import SampleRequest
 from training.context import RunContext
 from training.loop import train
@@ -58,7 +58,7 @@ class PriorTask:
     def illustrate(self, progress: StageProgress, step: int) -> None:
         """A column of samples for each label, drawn and decoded as the service would."""
         labels = [label for _ in range(SHOWN) for label in range(len(self.context.recipe.labels))]
-        model = OrderedModel(self.autoencoder, self.network, len(labels))
+        model = build_model(self.autoencoder, self.network, len(labels))
         slots = range(len(labels))
         for slot, label in zip(slots, labels, strict=True):
             model.begin(slot, SampleRequest(self.context.recipe.seed, slot, label))

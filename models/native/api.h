@@ -1,0 +1,75 @@
+// What the library offers, as plain C, so that it is loaded without being linked against Python.
+//
+// Every instruction set has its own copy of the functions (kernels_*.cpp); `anytime_kernels` hands out a table of them.
+// Arrays are C-contiguous. Weights are copied while a model is made, so that the caller's may go.
+#pragma once
+
+#include <cstdint>
+
+struct LinearWeights {
+    const float *weight;  // (outputs, inputs)
+    const float *bias;    // (outputs)
+    int32_t inputs, outputs;
+};
+
+struct NormWeights {
+    const float *weight, *bias;  // (width)
+};
+
+struct LayerWeights {
+    NormWeights attention_norm;
+    LinearWeights qkv, project;
+    NormWeights feed_forward_norm;
+    LinearWeights expand, contract;
+};
+
+struct PriorWeights {
+    int32_t codes, codebook, tokens, layers, width, heads, slots;
+    const float *embedding;  // (tokens, width)
+    const float *position;   // (codes, width)
+    const LayerWeights *layer;
+    NormWeights norm;
+    LinearWeights head;
+};
+
+struct ConvolutionWeights {
+    const float *weight;  // (inputs, outputs, kernel height, kernel width), as PyTorch holds a transposed convolution
+    const float *bias;    // (outputs)
+    int32_t inputs, outputs;
+    int32_t height, width;  // of what comes in
+    int32_t kernel[2], stride[2], padding[2];
+};
+
+struct DecoderWeights {
+    int32_t codes, codebook, layers;
+    const float *entries;  // (codebook, height * width of the first layer)
+    const ConvolutionWeights *layer;
+    float leak, low, high;  // slope below zero between layers; range of the media
+};
+
+struct Draw {
+    double temperature, top_p;
+    int32_t top_k;
+};
+
+struct Kernels {
+    // Null where memory is short.
+    void *(*prior_new)(const PriorWeights *);
+    void (*prior_free)(void *prior);
+    // The next code of `slot` is drawn at position `given`, `tokens` being the start token and the codes that are given.
+    void (*prior_begin)(void *prior, int32_t slot, int32_t given, const int32_t *tokens, const Draw *, const double *uniforms);
+    // One more code for each of `count` slots, none named twice, each short of `codes`; written to its place in `drawn`.
+    void (*prior_step)(void *prior, int32_t count, const int32_t *slots);
+    // (slots, codes): what has been drawn; owned by the prior.
+    const int32_t *(*prior_codes)(const void *prior);
+    // (slots): codes that each slot holds; owned by the prior.
+    const int32_t *(*prior_positions)(const void *prior);
+    // (codebook): the logits from which the slot named in place `row` of the last step was drawn; owned by the prior.
+    const float *(*prior_logits)(const void *prior, int32_t row);
+    int64_t (*prior_weight_bytes)(const void *prior);  // that a step reads
+
+    void *(*decoder_new)(const DecoderWeights *);
+    void (*decoder_free)(void *decoder);
+    // codes (count, codes), the first `lengths` of each taken; media (count, outputs, height, width) of the last layer.
+    void (*decoder_run)(void *decoder, int32_t count, const int32_t *codes, const int32_t *lengths, float *media);
+};

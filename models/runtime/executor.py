@@ -1,0 +1,54 @@
+"""What an ordered model leaves to the device that computes for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Draw(NamedTuple):
+    """How a sample's codes are drawn; valid, and with nothing left to interpret.
+
+    Attributes:
+        temperature: positive.
+        top_k: 1 .. codebook.
+        top_p: in (0, 1].
+        uniforms: (K,) in [0, 1), the number that decides each code.
+    """
+
+    temperature: float
+    top_k: int
+    top_p: float
+    uniforms: NDArray[np.float64]
+
+
+class Executor(Protocol):
+    """Steps and decodes rows of slots; trusts what it is asked, which `OrderedModel` has checked.
+
+    Every row's result is bit for bit the same whichever rows go with it.
+
+    Attributes:
+        name: by which it is chosen, and reported.
+        buckets: batch sizes with a cost of their own, ascending; the last is the number of slots.
+    """
+
+    name: str
+    buckets: tuple[int, ...]
+
+    def begin(self, slot: int, tokens: Sequence[int], draw: Draw) -> None:
+        """Fill a slot: a start token, then the codes that are given, which the first step reads."""
+
+    def step(self, slots: Sequence[int]) -> None:
+        """Draw the next code of each slot."""
+
+    def decode(self, slots: Sequence[int]) -> NDArray[np.float32]:
+        """(B, *media shape): each slot's codes so far, decoded."""
+
+    def codes(self, slots: Sequence[int]) -> list[list[int]]:
+        """(B, K): each slot's codes; those past its position mean nothing."""
+
+    def positions(self) -> list[int]:
+        """(slots,): how many codes each slot holds; of a slot that is free it means nothing."""

@@ -1,0 +1,199 @@
+"""The executor for CPUs in C++ (`models/native`): the same arithmetic as the reference, without the way there.
+
+At a batch of one PyTorch spends most of a step on reaching some fifty operations; here a step is one call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from ctypes import c_double, c_int32
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.autoencoder import RANGES, OrderedVQVAE
+from models.native import library
+from models.native.library import (
+    ConvolutionWeights,
+    DecoderWeights,
+    Kernels,
+    LayerWeights,
+    LinearWeights,
+    NormWeights,
+    PriorWeights,
+)
+from models.prior import Block, TransformerPrior
+from models.runtime.buckets import power_of_two_buckets
+from models.runtime.executor import Draw
+
+
+class NativeExecutor:
+    """Slots in the library's memory; a batch needs no padding.
+
+    Args:
+        autoencoder: on the CPU; only its decoder and codebook are used.
+        prior: on the CPU.
+        kernels: of one instruction set.
+
+    Raises:
+        MemoryError: if there is not enough.
+    """
+
+    name = "native"
+
+    def __init__(self, autoencoder: OrderedVQVAE, prior: TransformerPrior, slots: int, kernels: Kernels) -> None:
+        self.buckets = power_of_two_buckets(slots)
+        self._kernels = kernels
+        self._shape = autoencoder.media.shape
+        weights = _Weights()
+        self._prior = _made(kernels.prior_new(weights.prior(prior, slots)))
+        self._decoder = _made(kernels.decoder_new(weights.decoder(autoencoder)))
+        self._codes = library.view(kernels.prior_codes(self._prior), (slots, prior.codes), c_int32)
+        self._positions = library.view(kernels.prior_positions(self._prior), (slots,), c_int32)
+        self._codebook = prior.codebook
+
+    def __del__(self) -> None:
+        for free, made in (("prior_free", "_prior"), ("decoder_free", "_decoder")):
+            if hasattr(self, made):
+                getattr(self._kernels, free)(getattr(self, made))
+
+    @property
+    def weight_bytes(self) -> int:
+        """What a step reads of the prior's weights."""
+        return int(self._kernels.prior_weight_bytes(self._prior))
+
+    def begin(self, slot: int, tokens: Sequence[int], draw: Draw) -> None:
+        """See `Executor.begin`."""
+        how = library.Draw(draw.temperature, draw.top_p, draw.top_k)
+        uniforms = draw.uniforms.ctypes.data_as(ctypes.POINTER(c_double))
+        self._kernels.prior_begin(self._prior, slot, len(tokens) - 1, _integers(tokens), how, uniforms)
+
+    def step(self, slots: Sequence[int]) -> None:
+        """See `Executor.step`."""
+        self._kernels.prior_step(self._prior, len(slots), _integers(slots))
+
+    def decode(self, slots: Sequence[int]) -> NDArray[np.float32]:
+        """See `Executor.decode`."""
+        rows = list(slots)
+        codes, lengths = self._codes[rows], self._positions[rows]
+        media = np.empty((len(rows), *self._shape), np.float32)
+        self._kernels.decoder_run(
+            self._decoder, len(rows), library.integers(codes), library.integers(lengths), library.floats(media)
+        )
+        return media
+
+    def codes(self, slots: Sequence[int]) -> list[list[int]]:
+        """See `Executor.codes`."""
+        rows: list[list[int]] = self._codes[list(slots)].tolist()
+        return rows
+
+    def positions(self) -> list[int]:
+        """See `Executor.positions`."""
+        positions: list[int] = self._positions.tolist()
+        return positions
+
+    def logits(self, row: int) -> NDArray[np.float32]:
+        """(C,): those from which the last step drew for its slot number `row`."""
+        address = self._kernels.prior_logits(self._prior, row)
+        return library.view(address, (self._codebook,), ctypes.c_float).copy()
+
+
+def _integers(numbers: Sequence[int]) -> ctypes.Array[c_int32]:
+    return (c_int32 * len(numbers))(*numbers)
+
+
+def _made(made: int | None) -> int:
+    if not made:
+        raise MemoryError("there is not enough memory for the model")
+    return made
+
+
+class _Weights:
+    """Describes modules to the library, and keeps what the descriptions point to."""
+
+    def __init__(self) -> None:
+        self._arrays: list[NDArray[np.float32]] = []
+
+    def prior(self, prior: TransformerPrior, slots: int) -> PriorWeights:
+        config = prior.config
+        layers = [self._layer(cast("Block", block)) for block in prior.blocks]
+        return PriorWeights(
+            codes=prior.codes,
+            codebook=prior.codebook,
+            tokens=prior.embedding.num_embeddings,
+            layers=config.layers,
+            width=config.width,
+            heads=config.heads,
+            slots=slots,
+            embedding=self._floats(prior.embedding.weight),
+            position=self._floats(prior.position),
+            layer=(LayerWeights * len(layers))(*layers),
+            norm=self._norm(prior.norm),
+            head=self._linear(prior.head),
+        )
+
+    def decoder(self, autoencoder: OrderedVQVAE) -> DecoderWeights:
+        config, media = autoencoder.config, autoencoder.media
+        shape, layers = autoencoder.code_shape, []
+        for module in autoencoder.decoder:
+            if isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d):
+                layers.append(self._convolution(module, shape))
+                shape = tuple(size * stride for size, stride in zip(shape, module.stride, strict=True))
+        low, high = RANGES[media.type]
+        return DecoderWeights(
+            codes=config.codes,
+            codebook=config.codebook,
+            layers=len(layers),
+            entries=self._floats(autoencoder.quantiser.codebook),
+            layer=(ConvolutionWeights * len(layers))(*layers),
+            leak=config.leak,
+            low=low,
+            high=high,
+        )
+
+    def _layer(self, block: Block) -> LayerWeights:
+        return LayerWeights(
+            self._norm(block.attention_norm),
+            self._linear(block.qkv),
+            self._linear(block.project),
+            self._norm(block.feed_forward_norm),
+            self._linear(block.expand),
+            self._linear(block.contract),
+        )
+
+    def _convolution(
+        self, module: nn.ConvTranspose1d | nn.ConvTranspose2d, shape: tuple[int, ...]
+    ) -> ConvolutionWeights:
+        weight = module.weight if len(shape) == 2 else module.weight[:, :, None]  # audio is one row high
+        return ConvolutionWeights(
+            weight=self._floats(weight),
+            bias=self._floats(cast("Tensor", module.bias)),
+            inputs=module.in_channels,
+            outputs=module.out_channels,
+            height=shape[-2] if len(shape) == 2 else 1,
+            width=shape[-1],
+            kernel=_pair(module.kernel_size, 1),
+            stride=_pair(module.stride, 1),
+            padding=_pair(cast("tuple[int, ...]", module.padding), 0),
+        )
+
+    def _linear(self, linear: nn.Linear) -> LinearWeights:
+        return LinearWeights(
+            self._floats(linear.weight), self._floats(linear.bias), linear.in_features, linear.out_features
+        )
+
+    def _norm(self, norm: nn.LayerNorm) -> NormWeights:
+        return NormWeights(self._floats(norm.weight), self._floats(norm.bias))
+
+    def _floats(self, tensor: Tensor) -> ctypes._Pointer[ctypes.c_float]:
+        array: NDArray[np.float32] = np.ascontiguousarray(tensor.detach().numpy(), np.float32)
+        self._arrays.append(array)
+        return library.floats(array)
+
+
+def _pair(values: tuple[int, ...], missing: int) -> tuple[int, int]:
+    """For height and width, where audio has no height."""
+    return (values[0], values[1]) if len(values) == 2 else (missing, values[0])
