@@ -19,12 +19,14 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         steps_ms, decodes_ms: by batch size that the runtime pads to.
+        repeats_ms: of each further code upon the same decision, by batch size; where there are none, as steps.
         encodes_ms: of one sample, by format and scale: `png:1`.
     """
 
     steps_ms: dict[int, list[float]]
     decodes_ms: dict[int, list[float]]
     encodes_ms: dict[str, list[float]]
+    repeats_ms: dict[int, list[float]] = {}
 
     @property
     def encodes(self) -> dict[Kind, list[float]]:
@@ -45,6 +47,7 @@ def write(costs: Costs, path: Path) -> None:
     recorded = Recorded(
         steps_ms=_milliseconds(costs.steps.history()),
         decodes_ms=_milliseconds(costs.decodes.history()),
+        repeats_ms=_milliseconds(costs.repeats.history()),
         encodes_ms=_milliseconds({f"{name}:{scale}": each for (name, scale), each in costs.encodes.history().items()}),
     )
     try:

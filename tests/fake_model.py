@@ -35,7 +35,11 @@ class FakeModel:
         self._raise_if_poisoned("begin", [request])
         self.taken[slot] = (request, list(request.codes))
 
-    def step(self, slots: Sequence[int]) -> None:
+    def step(self, slots: Sequence[int], codes: int = 1) -> None:
+        for _ in range(codes):
+            self._step(slots)
+
+    def _step(self, slots: Sequence[int]) -> None:
         assert slots
         assert len(set(slots)) == len(slots)
         self._raise_if_poisoned("step", [self.taken[slot][0] for slot in slots])

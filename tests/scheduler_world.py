@@ -16,12 +16,17 @@ QUALITY = [1.0 - 0.8**n for n in range(CODES + 1)]
 
 
 def costs_of(
-    step: Callable[[int], float], decode: Callable[[int], float], encode: float, buckets: Sequence[int] = (1, 2, 4, 8)
+    step: Callable[[int], float],
+    decode: Callable[[int], float],
+    encode: float,
+    buckets: Sequence[int] = (1, 2, 4, 8),
+    repeat: float = 1.0,
 ) -> Costs:
-    """Costs that have always been the same."""
+    """Costs that have always been the same; a further code upon the same decision takes `repeat` of the first."""
     costs = Costs(buckets)
     for bucket in buckets:
         costs.steps.observe(bucket, step(bucket))
+        costs.repeats.observe(bucket, repeat * step(bucket))
         costs.decodes.observe(bucket, decode(bucket))
     costs.encodes.observe(KIND, encode)
     return costs
@@ -111,10 +116,11 @@ class World:
         assert len(set(acting)) == len(acting)
         assert all(each in self.present and each.slot is not None for each in acting)
         if chosen.step:
-            assert all(each.position < each.max_codes for each in acting)
-            self.now += self.pace() * step_cost(acting, self.costs)
+            assert chosen.codes >= 1
+            assert all(each.position + chosen.codes <= each.max_codes for each in acting)
+            self.now += self.pace() * step_cost(acting, self.costs, chosen.codes)
             for each in acting:
-                each.position += 1
+                each.position += chosen.codes
                 each.unread = 0
             return
         if not acting:

@@ -1,1 +1,1 @@
-"""The prior and the decoder in C++, for CPUs: built while installing where there is a compiler, done without elsewhere."""
+"""The prior and the decoder in C++, for CPUs; built while installing where there is a compiler."""

@@ -129,6 +129,11 @@ def integers(array: NDArray[np.int32]) -> ctypes._Pointer[c_int32]:
     return array.ctypes.data_as(_integers)
 
 
-def view(address: int, shape: tuple[int, ...], kind: type[c_int32] | type[c_float]) -> NDArray[np.generic]:
+def view_floats(address: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """The library's own memory as an array, without a copy."""
-    return np.ctypeslib.as_array(ctypes.cast(address, POINTER(kind)), shape)
+    return np.ctypeslib.as_array(ctypes.cast(address, _floats), shape)
+
+
+def view_integers(address: int, shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """The library's own memory as an array, without a copy."""
+    return np.ctypeslib.as_array(ctypes.cast(address, _integers), shape)

@@ -6,15 +6,12 @@ from models.autoencoder import OrderedVQVAE
 from models.errors import DeviceError
 from models.native import library
 from models.prior import TransformerPrior
-from models.runtime.executor import Executor
 from models.runtime.native import NativeExecutor
 from models.runtime.ordered import OrderedModel
 from models.runtime.reference import ReferenceExecutor
 
 
-def build_model(
-    autoencoder: OrderedVQVAE, prior: TransformerPrior, slots: int, executor: str = "auto"
-) -> OrderedModel:
+def build_model(autoencoder: OrderedVQVAE, prior: TransformerPrior, slots: int, executor: str = "auto") -> OrderedModel:
     """A model with so many slots, on the device of its networks.
 
     The choice depends on nothing but the machine and what is installed: the workers of a service must all draw the same

@@ -51,8 +51,8 @@ class NativeExecutor:
         weights = _Weights()
         self._prior = _made(kernels.prior_new(weights.prior(prior, slots)))
         self._decoder = _made(kernels.decoder_new(weights.decoder(autoencoder)))
-        self._codes = library.view(kernels.prior_codes(self._prior), (slots, prior.codes), c_int32)
-        self._positions = library.view(kernels.prior_positions(self._prior), (slots,), c_int32)
+        self._codes = library.view_integers(kernels.prior_codes(self._prior), (slots, prior.codes))
+        self._positions = library.view_integers(kernels.prior_positions(self._prior), (slots,))
         self._codebook = prior.codebook
 
     def __del__(self) -> None:
@@ -98,7 +98,7 @@ class NativeExecutor:
     def logits(self, row: int) -> NDArray[np.float32]:
         """(C,): those from which the last step drew for its slot number `row`."""
         address = self._kernels.prior_logits(self._prior, row)
-        return library.view(address, (self._codebook,), ctypes.c_float).copy()
+        return library.view_floats(address, (self._codebook,)).copy()
 
 
 def _integers(numbers: Sequence[int]) -> ctypes.Array[c_int32]:

@@ -36,11 +36,12 @@ class OrderedModel:
         tokens = (self._prior.start_token(request.label), *request.codes)
         self.executor.begin(slot, tokens, self._draw(request))
 
-    def step(self, slots: Sequence[int]) -> None:
+    def step(self, slots: Sequence[int], codes: int = 1) -> None:
         """See `AnytimeModel.step`."""
-        self._table.check_can_step(slots)
-        self.executor.step(slots)
-        self._table.advance(slots)
+        self._table.check_can_step(slots, codes)
+        for _ in range(codes):
+            self.executor.step(slots)
+            self._table.advance(slots)
 
     def decode(self, slots: Sequence[int]) -> Decoded:
         """See `AnytimeModel.decode`."""

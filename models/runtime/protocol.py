@@ -66,12 +66,12 @@ class AnytimeModel(Protocol):
         Raises ValueError if the slot is taken or the request is out of range.
         """
 
-    def step(self, slots: Sequence[int]) -> None:
-        """Draw one more code in each named slot (at least one, no repeats).
+    def step(self, slots: Sequence[int], codes: int = 1) -> None:
+        """Draw so many more codes in each named slot (at least one, no repeats), at least one.
 
         The first step after codes were given also reads them: about one more step, with a row for each.
 
-        Raises ValueError if a slot is free or already holds `total_codes` codes; then no slot has changed.
+        Raises ValueError if a slot is free or would hold more than `total_codes` codes; then no slot has changed.
         """
 
     def decode(self, slots: Sequence[int]) -> Decoded:

@@ -30,13 +30,15 @@ class SlotTable:
             raise ValueError(f"slot {slot} is free")
         return position
 
-    def check_can_step(self, slots: Sequence[int]) -> None:
-        """Raises ValueError unless the slots are distinct, taken and short of K, and there is at least one."""
+    def check_can_step(self, slots: Sequence[int], codes: int = 1) -> None:
+        """Raises ValueError unless the slots are distinct and taken, at least one, and each has room for the codes."""
         if not slots or len(set(slots)) != len(slots):
             raise ValueError(f"a step needs distinct slots, got {list(slots)}")
+        if codes < 1:
+            raise ValueError(f"a step draws at least one code, got {codes}")
         for slot in slots:
-            if self.position(slot) >= self._codes:
-                raise ValueError(f"slot {slot} already holds all {self._codes} codes")
+            if self.position(slot) + codes > self._codes:
+                raise ValueError(f"slot {slot} holds {self.position(slot)} of {self._codes} codes, no room for {codes}")
 
     def advance(self, slots: Sequence[int]) -> None:
         """Move each slot one position on; call `check_can_step` first."""

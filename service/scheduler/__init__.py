@@ -13,5 +13,6 @@ from __future__ import annotations
 from service.scheduler.costs import Costs, Kind
 from service.scheduler.jobs import HIGHEST, LOWEST, NORMAL, Ending, Entry, Job, Plan
 from service.scheduler.plan import plan
+from service.scheduler.timetable import MOMENT_S
 
-__all__ = ["HIGHEST", "LOWEST", "NORMAL", "Costs", "Ending", "Entry", "Job", "Kind", "Plan", "plan"]
+__all__ = ["HIGHEST", "LOWEST", "MOMENT_S", "NORMAL", "Costs", "Ending", "Entry", "Job", "Kind", "Plan", "plan"]

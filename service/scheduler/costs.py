@@ -113,7 +113,9 @@ class BatchCosts:
     def __init__(self, buckets: Sequence[int]) -> None:
         self.buckets = tuple(buckets)
         self._windows = [Window() for _ in buckets]
-        self._durations = [NO_TIME] * len(buckets)
+        self._known: list[int] = []  # buckets that were used often
+        # By bucket; worked out when they are asked for, since of most observations only a few are.
+        self._durations: list[Duration] = []
         self._bucket_of = [bisect_left(self.buckets, batch) for batch in range(self.buckets[-1] + 1)]
         self._highs = _Table[int](lambda batch: self.duration(batch).high)
         self._medians = _Table[int](lambda batch: self.duration(batch).median)
@@ -122,22 +124,31 @@ class BatchCosts:
 
     def observe(self, batch: int, seconds: float) -> None:
         """Learn that a batch of 1 .. the largest bucket took so long."""
-        self._windows[self._bucket_of[batch]].observe(seconds)
-        largest = NO_TIME
-        for index, window in enumerate(self._windows):
-            if window:
-                largest = Duration(*map(max, largest, self._believed(index)))
-            self._durations[index] = largest
+        index = self._bucket_of[batch]
+        window = self._windows[index]
+        window.observe(seconds)
+        if len(window) == KNOWN:
+            self._known = sorted({*self._known, index})
+        # Those below a bucket depend on it only where they are hardly used, and take its pattern.
+        del self._durations[index if self._known[: index + 1] == list(range(index + 1)) else 0 :]
         for table in (self._highs, self._medians):
             table.clear()
+
+    def _duration(self, index: int) -> Duration:
+        """What a bucket takes: as much as any below it, or more."""
+        while len(self._durations) <= index:
+            largest = self._durations[-1] if self._durations else NO_TIME
+            if self._windows[len(self._durations)]:
+                largest = Duration(*map(max, largest, self._believed(len(self._durations))))
+            self._durations.append(largest)
+        return self._durations[index]
 
     def _believed(self, index: int) -> Duration:
         """What a bucket takes, by itself."""
         own = self._windows[index].duration
-        known = [other for other, window in enumerate(self._windows) if len(window) >= KNOWN]
-        if not known or index in known:
+        if not self._known or index in self._known:
             return own
-        pattern = self._windows[min(known, key=lambda other: abs(other - index))].duration
+        pattern = self._windows[min(self._known, key=lambda other: abs(other - index))].duration
         return pattern.times(own.median / pattern.median) if pattern.median else own
 
     def history(self) -> dict[int, list[float]]:
@@ -149,9 +160,9 @@ class BatchCosts:
         if not batch:
             return NO_TIME
         if batch < len(self._bucket_of):
-            return self._durations[self._bucket_of[batch]]
+            return self._duration(self._bucket_of[batch])
         calls, rest = divmod(batch, self.buckets[-1])
-        whole, part = self._durations[-1].times(calls), self.duration(rest)
+        whole, part = self._duration(len(self.buckets) - 1).times(calls), self.duration(rest)
         return Duration(*map(add, whole, part))
 
 
@@ -229,10 +240,17 @@ class Costs:
 
     Args:
         buckets: batch sizes that the runtime pads to, ascending.
+
+    Attributes:
+        steps: a turn that draws one code, with the decision to do so.
+        repeats: each further code that the same turn draws.
+        decodes: with the decision to do so.
+        encodes: with handing over the result.
     """
 
     def __init__(self, buckets: Sequence[int]) -> None:
         self.steps = BatchCosts(buckets)
+        self.repeats = BatchCosts(buckets)
         self.decodes = BatchCosts(buckets)
         self.encodes = EncodeCosts()
         self.usual = Rates(self.steps.median, self.decodes.median, self.encodes.median)
@@ -242,6 +260,10 @@ class Costs:
     def finish(self, kinds: Iterable[Kind]) -> float:
         """The decode reserve: seconds to decode these samples in one batch and to encode and send each."""
         return self._safe.finish(kinds)
+
+    def repeat(self, batch: int) -> float:
+        """Seconds that each further code of the same turn takes; as much as the first while that is not known."""
+        return self.repeats.high(batch) or self.step(batch)
 
     def least(self, codes: int) -> float:
         """Seconds that drawing so many codes alone and decoding them usually takes."""

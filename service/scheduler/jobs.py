@@ -93,16 +93,19 @@ class Entry(NamedTuple):
 class Plan:
     """What to do next, as the jobs of one action: either `decode`, or `preview`, or `enter`, followed by `step` or not.
 
-    After it the world is looked at again: a plan never reaches further than one call into the runtime.
+    After it the world is looked at again: a plan never reaches further than one call into the runtime, of which several
+    codes are drawn by one only if that is over in a moment.
 
     Attributes:
         decode: jobs that end now, in deadline order, decoded in one batch.
         preview: jobs to show as they stand.
         enter: waiting jobs that take free slots; all of them are stepped by this plan or a later one.
-        step: jobs that draw one more code.
+        step: jobs that draw codes.
+        codes: how many each of them draws.
     """
 
     decode: tuple[Ending, ...] = ()
     preview: tuple[Job, ...] = ()
     enter: tuple[Entry, ...] = ()
     step: tuple[Job, ...] = ()
+    codes: int = 1

@@ -1,4 +1,4 @@
-"""The decision, taken anew at every code step.
+"""The decision, taken anew at every code step, or after a moment where steps take less.
 
 In words:
 
@@ -7,7 +7,8 @@ In words:
    sample whose next code is worth least is finished early to make room (`shed`).
 3. Previews that are due are made if everyone can bear them and a step after them.
 4. Of the steps that everyone can bear, that one is taken which gains most quality per second: of all, or of fewer who
-   fill a smaller batch, those below their floor before those whose next code is worth most.
+   fill a smaller batch, those below their floor before those whose next code is worth most. To decide takes longer than
+   some models' step: as many codes are drawn at once as everyone can bear, and as are over in a moment.
 5. If they can bear none, somebody is short of time. Those among the most urgent who still owe codes to their floor step
    without the others, where a smaller batch is quicker; those who owe nothing are decoded now (`deadline`).
 
@@ -24,7 +25,15 @@ from operator import attrgetter
 from service.outcomes import StopReason
 from service.scheduler.costs import Costs
 from service.scheduler.jobs import Ending, Entry, Job, Plan
-from service.scheduler.timetable import all_on_time, first_batch, floors_within_reach, late_jobs, pressing, step_cost
+from service.scheduler.timetable import (
+    MOMENT_S,
+    all_on_time,
+    first_batch,
+    floors_within_reach,
+    late_jobs,
+    pressing,
+    step_cost,
+)
 
 _urgency = attrgetter("urgency")
 
@@ -188,6 +197,8 @@ def _results(view: _View) -> Plan | None:
 
     The overdue go in the cheapest batch: one by one they would hold up the others for longer, and make more overdue.
     """
+    if not view.over:
+        return None
     endings = sorted(view.over, key=_urgency)
 
     def others_bear(part: Sequence[Job]) -> bool:
@@ -220,7 +231,7 @@ def _progress(view: _View) -> Plan:
     """The step that gains most; if everyone can bear none, let those who are short of time catch up, or end."""
     worthiest = _worthiest(view)
     if worthiest:
-        return Plan(enter=view.entries, step=tuple(worthiest))
+        return Plan(enter=view.entries, step=tuple(worthiest), codes=_codes(view, worthiest))
     step = view.base + step_cost(view.going, view.costs)
     late = set(late_jobs(step, view.bound, view.costs, view.floors, set(view.going)))
     hurried = _up_to_last(view.bound, late)
@@ -255,6 +266,25 @@ def _worthiest(view: _View) -> Sequence[Job]:
         if view.bears(step_cost(part, view.costs), heeded, set(part)):
             return part
     return []
+
+
+def _codes(view: _View, part: Sequence[Job]) -> int:
+    """How many codes these draw before anything else is looked at; at least the one that everyone can bear."""
+    further = view.costs.repeats.median(len(part))
+    first = view.now + view.costs.usual.step(len(part))
+    room = min([MOMENT_S, *(job.preview_at - first for job in part if job.preview_every is not None)])
+    if room < further or not further:
+        return 1
+    codes = min(1 + int(room / further), *map(_codes_of_one_worth, part))
+    while codes > 1 and not view.bears(step_cost(part, view.costs, codes), view.heeded, set(part)):
+        codes //= 2
+    return codes
+
+
+def _codes_of_one_worth(job: Job) -> int:
+    """How many codes it lacks to its target, beyond which they are worth less, or to the end."""
+    enough = job.max_codes if job.target_codes is None else min(job.target_codes, job.max_codes)
+    return (enough if job.position < enough else job.max_codes) - job.position
 
 
 def _due(view: _View) -> Sequence[Job]:

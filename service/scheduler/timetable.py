@@ -9,10 +9,14 @@ from math import inf
 from service.scheduler.costs import Costs, Rates
 from service.scheduler.jobs import Job
 
+MOMENT_S = 5e-4
+"""As many further codes are drawn upon one decision as take no longer: a few times what a decision takes."""
 
-def step_cost(jobs: Collection[Job], costs: Costs) -> float:
-    """Seconds that a step of these takes: a row for each, after one for every code that is still unread."""
-    return costs.step(sum(job.unread for job in jobs)) + costs.step(len(jobs))
+
+def step_cost(jobs: Collection[Job], costs: Costs, codes: int = 1) -> float:
+    """Seconds in which these draw so many codes: a row for each, after one for every code that is still unread."""
+    first = costs.step(sum(job.unread for job in jobs)) + costs.step(len(jobs))
+    return first + (codes - 1) * costs.repeat(len(jobs)) if codes > 1 else first
 
 
 def late_jobs(
@@ -115,7 +119,7 @@ def pressing(start: float, jobs: Sequence[Job], costs: Costs, slots: int) -> Seq
         for job in jobs
     )
     running = [job for job in jobs if job.slot is not None]
-    action = step_cost(running, costs) + costs.step(slots) + costs.finish(job.encoding for job in running)
+    action = MOMENT_S + step_cost(running, costs) + costs.step(slots) + costs.finish(job.encoding for job in running)
     patient = start + work + action
     waiting = [job for job in jobs if job.slot is None]
     hurried = [job for job in waiting if job.deadline < patient]

@@ -61,7 +61,7 @@ class Device:
             chosen = self._policy(self.now, self.jobs, self.costs, self._quality, self._slots)
             self._enter(chosen.enter)
             if chosen.step:
-                self._step(chosen.step)
+                self._step(chosen.step, chosen.codes)
             elif chosen.decode:
                 self._finish(chosen.decode)
             elif not chosen.enter:
@@ -77,12 +77,16 @@ class Device:
         for job, slot in entries:
             job.slot = slot
 
-    def _step(self, jobs: Sequence[Job]) -> None:
+    def _step(self, jobs: Sequence[Job], codes: int) -> None:
         took = self._durations.step(len(jobs), self._chance)
-        self.now += took
         self.costs.steps.observe(len(jobs), took)
+        if codes > 1:
+            each = self._durations.repeat(len(jobs), self._chance)
+            self.costs.repeats.observe(len(jobs), each)
+            took += (codes - 1) * each
+        self.now += took
         for job in jobs:
-            job.position += 1
+            job.position += codes
 
     def _finish(self, endings: Sequence[Ending]) -> None:
         """Decode together, then encode and hand over one by one."""

@@ -27,6 +27,7 @@ class Durations:
 
     Args:
         steps, decodes: by batch bucket, the same buckets in both; a batch is padded to the next one.
+        repeats: of each further code upon the same decision, by batch bucket; where there are none, as steps.
         encodes: by format and scale, one sample each. One that is missing takes as long as the nearest of its format,
             or as the first of all.
 
@@ -39,14 +40,17 @@ class Durations:
         steps: Mapping[int, Sequence[float]],
         decodes: Mapping[int, Sequence[float]],
         encodes: Mapping[Kind, Sequence[float]],
+        repeats: Mapping[int, Sequence[float]] | None = None,
     ) -> None:
         if not steps or not encodes or set(steps) != set(decodes) or min(steps) < 1:
             raise ValueError("steps and decodes need the same batch sizes, and there must be one encoding")
-        for operation in (steps, decodes, encodes):
+        used = {bucket: each for bucket, each in (repeats or {}).items() if each}
+        for operation in (steps, decodes, encodes, used):
             if any(not recorded or min(recorded) <= 0 for recorded in operation.values()):
                 raise ValueError("every operation needs durations above 0")
         self.buckets = tuple(sorted(steps))
         self._steps = [tuple(steps[bucket]) for bucket in self.buckets]
+        self._repeats = [tuple(used.get(bucket, steps[bucket])) for bucket in self.buckets]
         self._decodes = [tuple(decodes[bucket]) for bucket in self.buckets]
         self._encodes = {kind: tuple(recorded) for kind, recorded in encodes.items()}
         self._bucket_of = [bisect_left(self.buckets, batch) for batch in range(self.buckets[-1] + 1)]
@@ -54,6 +58,10 @@ class Durations:
     def step(self, batch: int, chance: Random) -> float:
         """Seconds that one step of 1 .. the largest bucket takes this time."""
         return _draw(self._steps[self._bucket_of[batch]], chance)
+
+    def repeat(self, batch: int, chance: Random) -> float:
+        """Seconds that a further code upon the same decision takes this time."""
+        return _draw(self._repeats[self._bucket_of[batch]], chance)
 
     def decode(self, batch: int, chance: Random) -> float:
         """Seconds that one decode of 1 .. the largest bucket takes this time."""
@@ -69,6 +77,7 @@ class Durations:
         for _ in range(WARM_UP):
             for bucket in costs.steps.buckets:
                 costs.steps.observe(bucket, self.step(bucket, chance))
+                costs.repeats.observe(bucket, self.repeat(bucket, chance))
                 costs.decodes.observe(bucket, self.decode(bucket, chance))
             for kind in kinds:
                 costs.encodes.observe(kind, self.encode(kind, chance))
@@ -77,21 +86,25 @@ class Durations:
     def work(self, slots: int, kinds: Iterable[Kind]) -> Work:
         """What a device with so many slots must do at least per code and sample, on average, in the cheapest kind."""
         buckets = self._buckets_of(slots)
-        steps, decodes = self._steps[: len(buckets)], self._decodes[: len(buckets)]
+        # Every code as cheap as the cheaper of the first and a further one.
+        codes = [min(pair, key=fmean) for pair in zip(self._steps, self._repeats, strict=True)][: len(buckets)]
+        decodes = self._decodes[: len(buckets)]
         encodes = [self._recorded(kind) for kind in kinds]
         return Work(
-            code_s=min(fmean(each) / bucket for each, bucket in zip(steps, buckets, strict=True)),
+            code_s=min(fmean(each) / bucket for each, bucket in zip(codes, buckets, strict=True)),
             sample_s=min(fmean(each) / bucket for each, bucket in zip(decodes, buckets, strict=True))
             + min(map(fmean, encodes)),
-            step_s=min(map(min, steps)),
+            step_s=min(min(map(min, operation)) for operation in (self._steps, self._repeats)),
             finish_s=min(map(min, decodes)) + min(map(min, encodes)),
         )
 
     def operations(self, slots: int, kinds: Iterable[Kind]) -> Operations:
         """What a device with so many slots can do, in these kinds."""
         buckets = self._buckets_of(slots)
-        steps, decodes = (dict(zip(buckets, each, strict=False)) for each in (self._steps, self._decodes))
-        return Operations(steps, decodes, [self._recorded(kind) for kind in kinds])
+        steps, repeats, decodes = (
+            dict(zip(buckets, each, strict=False)) for each in (self._steps, self._repeats, self._decodes)
+        )
+        return Operations((steps, repeats), decodes, [self._recorded(kind) for kind in kinds])
 
     def _buckets_of(self, slots: int) -> Sequence[int]:
         """The batch sizes that a table of so many slots uses.
@@ -137,7 +150,9 @@ def read_durations(path: Path) -> Durations:
     try:
         recorded = read(path)
         encodes = {kind: _seconds(each) for kind, each in recorded.encodes.items()}
-        return Durations(_all_seconds(recorded.steps_ms), _all_seconds(recorded.decodes_ms), encodes)
+        by_batch = (recorded.steps_ms, recorded.decodes_ms, recorded.repeats_ms)
+        steps, decodes, repeats = map(_all_seconds, by_batch)
+        return Durations(steps, decodes, encodes, repeats)
     except OSError as error:
         raise AnytimeError(f"cannot read the costs in {path}: {error.strerror}") from error
     except (msgspec.DecodeError, ValueError) as error:

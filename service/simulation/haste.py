@@ -28,11 +28,12 @@ class Operations:
     """How long operations take, in seconds: each value as likely as the others, drawn anew each time, all above 0.
 
     Attributes:
-        steps, decodes: by batch bucket.
+        steps: ways to draw a code, each by batch bucket: upon a decision of its own, or upon that before.
+        decodes: by batch bucket.
         encodes: of one sample, by kind.
     """
 
-    steps: Mapping[int, Sequence[float]]
+    steps: Sequence[Mapping[int, Sequence[float]]]
     decodes: Mapping[int, Sequence[float]]
     encodes: Sequence[Sequence[float]]
 
@@ -67,7 +68,7 @@ class Haste:
         self.prices = prices
         self._cell, self._last = _grid(operations, len(quality) - 1)
         column = np.array(prices)[:, None]  # (P, 1)
-        steps = [self._outcomes(seconds, batch) for batch, seconds in operations.steps.items()]
+        steps = [self._outcomes(seconds, batch) for each in operations.steps for batch, seconds in each.items()]
         decodes = [self._outcomes(seconds, batch) for batch, seconds in operations.decodes.items()]
         encodes = [self._outcomes(seconds, 1) for seconds in operations.encodes]
         best: Table = np.zeros((len(prices), self._last + 1))
@@ -110,7 +111,7 @@ class Haste:
 def prices(operations: Operations, quality: Sequence[float]) -> Sequence[float]:
     """A falling series, from what a second would have to cost for nothing to be worth it, to nothing."""
     least = _least_share(operations.decodes) + min(map(min, operations.encodes))
-    code = _least_share(operations.steps)
+    code = min(map(_least_share, operations.steps))
     highest = max((quality[codes] / (least + codes * code) for codes in range(1, len(quality))), default=0.0)
     return [*(np.geomspace(highest, highest * _CHEAPEST, _PRICES).tolist() if highest else [1.0]), 0.0]
 
@@ -121,7 +122,8 @@ def _least_share(operation: Mapping[int, Sequence[float]]) -> float:
 
 def _grid(operations: Operations, codes: int) -> tuple[float, int]:
     """Seconds of a cell, and how many cells are more time than a sample can use."""
-    longest = codes * max(map(max, operations.steps.values())) + max(map(max, operations.decodes.values()))
+    steps = [seconds for each in operations.steps for seconds in each.values()]
+    longest = codes * max(map(max, steps)) + max(map(max, operations.decodes.values()))
     longest += max(map(max, operations.encodes))
-    cell = max(min(map(min, operations.steps.values())) / _CELLS_PER_STEP, longest / _MOST_CELLS)
+    cell = max(min(map(min, steps)) / _CELLS_PER_STEP, longest / _MOST_CELLS)
     return cell, ceil(longest / cell)

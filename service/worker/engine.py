@@ -14,7 +14,7 @@ from models.runtime.protocol import AnytimeModel
 from service import messages
 from service.clock import Clock
 from service.outcomes import StopReason
-from service.scheduler import Costs, Entry, Job, Kind, plan
+from service.scheduler import MOMENT_S, Costs, Entry, Job, Kind, plan
 from service.scheduler.costs import WINDOW
 from service.worker.measure import Encode, measure_encode, measure_model
 from service.worker.requests import Request
@@ -82,9 +82,10 @@ class Engine:
 
     @property
     def turn_s(self) -> float:
-        """Seconds that its next turn may take: a step of all its slots, or the end of all that run."""
+        """Seconds that its next turn may take: some steps of all its slots, or the end of all that run."""
         running = [job.encoding for job in self._jobs if job.slot is not None]
-        return max(self.costs.step(min(len(self._jobs), self.model.slots)), self.costs.finish(running))
+        step = self.costs.step(min(len(self._jobs), self.model.slots))
+        return max(step + MOMENT_S, self.costs.finish(running))
 
     @property
     def reserve_s(self) -> float:
@@ -134,7 +135,7 @@ class Engine:
         chosen = plan(now, tuple(self._jobs), self.costs, self._quality, self.model.slots, others)
         self._enter(chosen.enter, now)
         if chosen.step:
-            self._step(chosen.step, now)
+            self._step(chosen.step, chosen.codes, now)
         elif chosen.decode:
             self._finish(dict(chosen.decode), now)
         elif chosen.preview:
@@ -178,30 +179,42 @@ class Engine:
                 job.slot = slot
                 request.entered(now)
 
-    def _step(self, jobs: Sequence[Job], began: float) -> None:
-        """One more code for each; what it took includes the planning before it."""
+    def _step(self, jobs: Sequence[Job], codes: int, began: float) -> None:
+        """So many more codes for each; what the first takes includes the planning before it."""
         jobs = self._still_here(jobs)
         if not jobs:
             return
         reading = any(job.unread for job in jobs)
+        slots = _slots(jobs)
         try:
-            self.model.step(_slots(jobs))
+            self.model.step(slots)
+            first = self._clock.now()
+            if codes > 1:
+                self.model.step(slots, codes - 1)
         except Exception:
             _logger.exception("a step of %d slots failed; stepping each alone", len(jobs))
-            jobs = self._still_here([job for job in jobs if self._guarded(job, partial(self._step_alone, job))])
+            jobs = self._still_here([job for job in jobs if self._guarded(job, partial(self._step_alone, job, codes))])
+        else:
+            if not reading:
+                self._learn_step(len(jobs), codes, first - began, self._clock.now() - first)
         for job in jobs:
-            job.position += 1
+            job.position += codes
             job.unread = 0
-        took = self._clock.now() - began
-        if jobs and not reading:
-            self.costs.steps.observe(len(jobs), took)
-            self.steps.append(messages.StepStat(len(jobs), took))
 
-    def _step_alone(self, job: Job) -> None:
-        """Step a job, unless the batch that failed had stepped it already."""
+    def _learn_step(self, batch: int, codes: int, first: float, rest: float) -> None:
+        self.costs.steps.observe(batch, first)
+        self.steps.append(messages.StepStat(batch, first))
+        if codes > 1:
+            each = rest / (codes - 1)
+            self.costs.repeats.observe(batch, each)
+            self.steps += [messages.StepStat(batch, each)] * (codes - 1)
+
+    def _step_alone(self, job: Job, codes: int) -> None:
+        """Draw for one job the codes that the batch which failed has not drawn for it."""
         slots = _slots([job])
-        if slots and self.model.position(slots[0]) == job.position:
-            self.model.step(slots)
+        missing = job.position + codes - self.model.position(slots[0]) if slots else 0
+        if missing:
+            self.model.step(slots, missing)
 
     def _finish(self, endings: dict[Job, StopReason], began: float) -> None:
         """Decode, free the slots, encode; a request whose last sample this was is answered."""

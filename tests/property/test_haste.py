@@ -25,7 +25,7 @@ def some_operations(draw: st.DrawFn) -> Operations:
     step, decode = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     further = draw(st.integers(0, 2)), draw(st.integers(0, 2))
     return Operations(
-        {1: [step], 2: [step + further[0]]}, {1: [decode], 2: [decode + further[1]]}, [[draw(st.integers(1, 2))]]
+        [{1: [step], 2: [step + further[0]]}], {1: [decode], 2: [decode + further[1]]}, [[draw(st.integers(1, 2))]]
     )
 
 
@@ -41,7 +41,7 @@ def some_demands(draw: st.DrawFn) -> list[Demand]:
 
 def least_work(operations: Operations) -> Work:
     return Work(
-        code_s=min(each[0] / batch for batch, each in operations.steps.items()),
+        code_s=min(each[0] / batch for batch, each in operations.steps[0].items()),
         sample_s=min(each[0] / batch for batch, each in operations.decodes.items()) + operations.encodes[0][0],
     )
 
@@ -59,7 +59,7 @@ def best_by_trying(demands: Sequence[Demand], operations: Operations) -> float:
             for chosen in combinations(here, batch):
                 if all(codes[i] < demands[i].max_codes for i in chosen):
                     after = tuple(n + (i in chosen) for i, n in enumerate(codes))
-                    found = max(found, best(now + operations.steps[batch][0], after))
+                    found = max(found, best(now + operations.steps[0][batch][0], after))
                 after = tuple(-1 if i in chosen else n for i, n in enumerate(codes))
                 at, gained = now + operations.decodes[batch][0], 0.0
                 for i in sorted(chosen, key=lambda i: demands[i].deadline):

@@ -12,11 +12,11 @@ from scheduler_world import KIND, QUALITY, World, costs_of, job
 
 from service.outcomes import StopReason
 from service.scheduler import HIGHEST, LOWEST, NORMAL, Costs, Job, Plan, plan
-from service.scheduler.timetable import floors_within_reach, late_jobs, pressing, step_cost
+from service.scheduler.timetable import MOMENT_S, floors_within_reach, late_jobs, pressing, step_cost
 
 SLOTS = 8
 
-seconds = st.floats(1e-4, 5e-3)
+seconds = st.floats(1e-4, 5e-3) | st.floats(1e-5, 1e-4)  # the quicker ones draw several codes upon one decision
 
 
 @st.composite
@@ -29,6 +29,7 @@ def some_costs(draw: st.DrawFn, *, flat: bool = False) -> Costs:
         lambda batch: step * (1 + step_slope * (batch - 1)),
         lambda batch: decode * (1 + decode_slope * (batch - 1)),
         encode,
+        repeat=draw(st.floats(0.1, 1.0)),
     )
 
 
@@ -133,7 +134,7 @@ def test_reasons_are_true(world: World) -> None:
 def test_nobody_who_has_a_code_is_stepped_after_the_latest_start_of_the_decode(world: World) -> None:
     def watch(world: World, chosen: Plan) -> None:
         costs = world.costs
-        after = world.now + step_cost(chosen.step, costs)
+        after = world.now + step_cost(chosen.step, costs, chosen.codes)
         for each in chosen.step:
             if each.position:
                 assert after + costs.decode(1) + costs.encode(KIND) <= each.deadline + 1e-12
@@ -161,6 +162,7 @@ def _named(chosen: Plan) -> object:
         [_name(each) for each in chosen.preview],
         [(_name(entry.job), entry.slot) for entry in chosen.enter],
         [_name(each) for each in chosen.step],
+        chosen.codes,
     )
 
 
@@ -220,5 +222,5 @@ def test_who_is_left_out_of_a_decision_is_on_time_whatever_it_is(
     left_out = [each for each in jobs if each not in looked_at]
     everybody = sorted(jobs, key=lambda each: each.urgency)
     floors = {each: each.floor for each in jobs}
-    longest = max(costs.step(SLOTS), costs.finish(each.encoding for each in jobs[:running]))
+    longest = max(costs.step(SLOTS) + MOMENT_S, costs.finish(each.encoding for each in jobs[:running]))
     assert not set(left_out) & set(late_jobs(now + longest, everybody, costs, floors))

@@ -76,12 +76,13 @@ def test_more_time_more_devices_and_less_work_never_bound_lower(demands: list[De
 @st.composite
 def some_house(draw: st.DrawFn) -> House:
     """Devices on which everything always takes as long as ever."""
-    buckets, step, decode = (1, 2, 4), draw(st.floats(1e-4, 5e-3)), draw(st.floats(1e-4, 5e-3))
+    buckets, step, decode = (1, 2, 4), draw(st.floats(1e-5, 5e-3)), draw(st.floats(1e-4, 5e-3))
     slope = draw(st.floats(0.0, 1.0))
     durations = Durations(
         {bucket: [step * (1 + slope * (bucket - 1))] for bucket in buckets},
         {bucket: [decode * (1 + slope * (bucket - 1))] for bucket in buckets},
         {KIND: [draw(st.floats(1e-5, 1e-3))]},
+        {1: [step * draw(st.floats(0.05, 1.0))]},
     )
     return House(durations, QUALITY, draw(st.integers(1, 2)), slots=4, queue_limit=draw(st.integers(1, 20)))
 

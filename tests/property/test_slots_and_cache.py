@@ -9,10 +9,12 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import pytest
 from factories import tiny_networks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models.runtime.executors import build_model
 from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import SampleRequest
 
@@ -25,17 +27,20 @@ REQUESTS = tuple(
 )
 
 
+CODES = tiny_networks().prior.codes
+
+
 @cache
-def model() -> OrderedModel:
+def model_of(executor: str) -> OrderedModel:
     networks = tiny_networks()
-    return OrderedModel(networks.autoencoder, networks.prior, SLOTS)
+    return build_model(networks.autoencoder, networks.prior, SLOTS, executor)
 
 
 @cache
 def codes_alone(request: SampleRequest) -> list[int]:
     """What the request draws in a model of its own."""
     networks = tiny_networks()
-    single = OrderedModel(networks.autoencoder, networks.prior, slots=1)
+    single = build_model(networks.autoencoder, networks.prior, 1, "reference")
     single.begin(0, request)
     for _ in range(single.total_codes):
         single.step([0])
@@ -51,54 +56,59 @@ OPERATION = st.one_of(
     st.tuples(
         st.just("add"),
         st.integers(0, SLOTS - 1),
-        st.builds(continued, st.sampled_from(REQUESTS), st.integers(0, model().total_codes) | st.just(0)),
+        st.builds(continued, st.sampled_from(REQUESTS), st.integers(0, CODES) | st.just(0)),
     ),
-    st.tuples(st.just("step"), st.sets(st.integers(0, SLOTS - 1), min_size=1).map(sorted)),
-    st.tuples(st.just("step"), st.just(list(range(SLOTS)))),
+    st.tuples(st.just("step"), st.sets(st.integers(0, SLOTS - 1), min_size=1).map(sorted), st.integers(1, CODES)),
+    st.tuples(st.just("step"), st.just(list(range(SLOTS))), st.just(1)),
     st.tuples(st.just("decode"), st.sets(st.integers(0, SLOTS - 1), min_size=1).map(sorted)),
     st.tuples(st.just("release"), st.integers(0, SLOTS - 1)),
 )
 
 
+@pytest.mark.parametrize("executor", ["native", "reference"])
 @settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(OPERATION, min_size=4, max_size=20))
-def test_every_interleaving_draws_what_each_request_draws_alone(operations: list[tuple[Any, ...]]) -> None:
+@given(operations=st.lists(OPERATION, min_size=4, max_size=20))
+def test_every_interleaving_draws_what_each_request_draws_alone(
+    executor: str, operations: list[tuple[Any, ...]]
+) -> None:
+    model = model_of(executor)
     held: dict[int, tuple[SampleRequest, int]] = {}  # slot -> request, position
     try:
-        _interleave(operations, held)
+        _interleave(model, operations, held)
     finally:
         for slot in held:
-            model().release(slot)
+            model.release(slot)
 
 
-def _interleave(operations: list[tuple[Any, ...]], held: dict[int, tuple[SampleRequest, int]]) -> None:
+def _interleave(
+    model: OrderedModel, operations: list[tuple[Any, ...]], held: dict[int, tuple[SampleRequest, int]]
+) -> None:
     for kind, *arguments in operations:
         if kind == "add" and arguments[0] not in held:
             slot, request = arguments
-            model().begin(slot, request)
+            model.begin(slot, request)
             held[slot] = (replace(request, codes=()), len(request.codes))
         elif kind == "step":
-            chosen = [slot for slot in arguments[0] if slot in held and held[slot][1] < model().total_codes]
+            slots, codes = arguments
+            chosen = [slot for slot in slots if slot in held and held[slot][1] + codes <= CODES]
             if chosen:
-                model().step(chosen)
-                held |= {slot: (held[slot][0], held[slot][1] + 1) for slot in chosen}
+                model.step(chosen, codes)
+                held |= {slot: (held[slot][0], held[slot][1] + codes) for slot in chosen}
         elif kind == "decode":
             chosen = [slot for slot in arguments[0] if slot in held]
             if chosen:
-                decoded = model().decode(chosen)
+                decoded = model.decode(chosen)
                 assert [len(codes) for codes in decoded.codes] == [held[slot][1] for slot in chosen]
         elif kind == "release" and arguments[0] in held:
-            _check_codes({arguments[0]: held.pop(arguments[0])})
-            model().release(arguments[0])
-        model().check_integrity()
-        assert {slot: model().position(slot) for slot in held} == {
-            slot: position for slot, (_, position) in held.items()
-        }
-    _check_codes(held)
+            _check_codes(model, {arguments[0]: held.pop(arguments[0])})
+            model.release(arguments[0])
+        model.check_integrity()
+        assert {slot: model.position(slot) for slot in held} == {slot: position for slot, (_, position) in held.items()}
+    _check_codes(model, held)
 
 
-def _check_codes(held: dict[int, tuple[SampleRequest, int]]) -> None:
+def _check_codes(model: OrderedModel, held: dict[int, tuple[SampleRequest, int]]) -> None:
     """Whatever a slot holds is a prefix of what its request draws alone."""
     slots = list(held)
-    drawn = model().codes(slots) if slots else []
+    drawn = model.codes(slots) if slots else []
     assert drawn == [codes_alone(request)[:position] for request, position in held.values()]

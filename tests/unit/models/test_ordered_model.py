@@ -8,27 +8,42 @@ import pytest
 import torch
 from factories import tiny_networks
 
+from models.runtime.buckets import power_of_two_buckets
 from models.runtime.cached_prior import CachedPrior
 from models.runtime.determinism import configure, invariant_buckets
-from models.runtime.ordered import OrderedModel, power_of_two_buckets
+from models.runtime.executors import build_model
+from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import SampleRequest
 from models.runtime.slots import SlotTable
 
 NETWORKS = tiny_networks()
 
 
+def model_of(slots: int, executor: str) -> OrderedModel:
+    return build_model(NETWORKS.autoencoder, NETWORKS.prior, slots, executor)
+
+
+@pytest.fixture(params=["reference", "native"])
+def executor(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def model() -> OrderedModel:
-    return OrderedModel(NETWORKS.autoencoder, NETWORKS.prior, slots=5)
+def model(executor: str) -> OrderedModel:
+    return model_of(5, executor)
 
 
 def alone(request: SampleRequest) -> list[int]:
-    """Codes of a request by the full pass of the prior, without slots, cache or batch."""
-    single = OrderedModel(NETWORKS.autoencoder, NETWORKS.prior, slots=1)
-    single.begin(0, request)
-    for _ in range(single.total_codes):
-        single.step([0])
-    return single.codes([0])[0]
+    """Codes of a request in a table of its own; the executors agree about them."""
+    drawn = []
+    for executor in ("reference", "native"):
+        single = model_of(1, executor)
+        single.begin(0, request)
+        for _ in range(single.total_codes):
+            single.step([0])
+        drawn += single.codes([0])
+    assert drawn[0] == drawn[1]
+    return drawn[0]
 
 
 def test_greedy_codes_are_the_full_passs_most_likely_ones() -> None:
@@ -92,15 +107,14 @@ def test_misuse_of_slots_is_refused_and_changes_nothing(model: OrderedModel) -> 
     assert model.position(0) == 0
     for _ in range(model.total_codes):
         model.step([0])
-    with pytest.raises(ValueError, match="already holds all 6 codes"):
+    with pytest.raises(ValueError, match="slot 0 holds 6 of 6 codes, no room for 1"):
         model.step([0])
     model.check_integrity()
 
 
 def test_integrity_notices_a_position_that_moved_by_itself(model: OrderedModel) -> None:
     model.begin(1, SampleRequest(seed=0))
-    with torch.inference_mode():
-        model._state[1, 1] = 3
+    model.executor.step([1])
     with pytest.raises(AssertionError, match=r"slots \[1\]"):
         model.check_integrity()
 
@@ -138,10 +152,10 @@ def test_a_slot_table_counts_what_is_taken() -> None:
 
 @pytest.mark.parametrize("slots", [1, 3, 5, 16])
 @pytest.mark.parametrize("given", range(NETWORKS.prior.codes + 1))
-def test_codes_that_are_given_are_gone_on_from_as_if_they_had_been_drawn(slots: int, given: int) -> None:
+def test_codes_that_are_given_are_gone_on_from_as_if_they_had_been_drawn(slots: int, given: int, executor: str) -> None:
     request = SampleRequest(seed=11, sample=3, label=1, temperature=0.8)
     whole = alone(request)
-    model = OrderedModel(NETWORKS.autoencoder, NETWORKS.prior, slots)
+    model = model_of(slots, executor)
     slot = slots - 1
     model.begin(slot, replace(request, codes=tuple(whole[:given])))
     assert model.position(slot) == given
@@ -150,6 +164,18 @@ def test_codes_that_are_given_are_gone_on_from_as_if_they_had_been_drawn(slots: 
         model.step([slot])
     assert model.codes([slot]) == [whole]
     model.check_integrity()
+
+
+def test_several_codes_of_one_step_are_those_of_several_steps(model: OrderedModel) -> None:
+    request = SampleRequest(seed=3, label=2)
+    model.begin(1, request)
+    model.step([1], 4)
+    assert model.position(1) == 4
+    for codes, said in ((3, "holds 4 of 6 codes, no room for 3"), (0, "at least one code, got 0")):
+        with pytest.raises(ValueError, match=said):
+            model.step([1], codes)
+    model.step([1], 2)
+    assert model.codes([1]) == [alone(request)]
 
 
 def test_variations_share_the_codes_that_are_given_and_differ_in_the_rest(model: OrderedModel) -> None:

@@ -14,12 +14,14 @@ from service.scheduler import Costs
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     costs = Costs((1, 4))
     costs.steps.observe(3, 0.002)
+    costs.repeats.observe(1, 0.00025)
     costs.decodes.observe(1, 0.0015)
     costs.encodes.observe(("png", 8), 0.0001)
     prepare(tmp_path / "new" / "folder")
     write(costs, tmp_path / "new" / "folder" / "m-0.json")
     recorded = read(tmp_path / "new" / "folder" / "m-0.json")
     assert recorded.steps_ms == {1: [], 4: [2.0]}
+    assert recorded.repeats_ms == {1: [0.25], 4: []}
     assert recorded.decodes_ms == {1: [1.5], 4: []}
     assert recorded.encodes == {("png", 8): [0.1]}
 

@@ -33,6 +33,16 @@ def test_durations_are_drawn_from_those_recorded(recorded: Durations) -> None:
     assert recorded.encode(("jpeg", 1), chance) == 0.0005
 
 
+def test_further_codes_take_what_was_recorded_of_them_or_what_the_first_takes(tmp_path: Path) -> None:
+    path = tmp_path / "costs.json"
+    path.write_text(json.dumps(FILE | {"repeats_ms": {"1": [0.1], "4": []}}))
+    quick = read_durations(path)
+    assert quick.repeat(1, Random(1)) == 0.0001
+    assert quick.repeat(3, Random(1)) == quick.step(3, Random(1)) == 0.003
+    assert quick.work(4, [PNG]).code_s == pytest.approx(0.0001)
+    assert quick.work(4, [PNG]).step_s == pytest.approx(0.0001)
+
+
 def test_the_least_work_is_that_of_the_best_batch(recorded: Durations) -> None:
     work = recorded.work(4, [PNG, ("webp", 1)])
     assert work.code_s == pytest.approx(0.003 / 4)

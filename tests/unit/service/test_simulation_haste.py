@@ -9,7 +9,7 @@ from service.simulation.bound import Demand, Work, clairvoyant_quality
 from service.simulation.haste import Haste, Operations, prices
 
 QUALITY = [0.0, 0.6, 0.9]
-BATCHES = Operations({1: [1.0], 8: [2.0]}, {1: [1.0], 8: [2.0]}, [[0.5]])
+BATCHES = Operations([{1: [1.0], 8: [2.0]}], {1: [1.0], 8: [2.0]}, [[0.5]])
 """A batch of eight takes twice as long as one alone."""
 
 
@@ -37,7 +37,7 @@ def test_who_has_little_time_pays_for_small_batches() -> None:
 
 def test_luck_counts_as_often_as_it_comes() -> None:
     """A step that takes one second or three, as often, fits into two and a half half of the time."""
-    chancy = Operations({1: [1.0, 3.0]}, {1: [1.0]}, [[0.5]])
+    chancy = Operations([{1: [1.0, 3.0]}], {1: [1.0]}, [[0.5]])
     assert most(2.6, chancy) == pytest.approx(0.3)
     assert most(9.0, chancy) == pytest.approx(0.9)
 

@@ -211,7 +211,7 @@ def test_what_was_refused_for_its_cost_is_measured_again_while_idle_until_nothin
     bench.loop.run()
     assert engine.costs.step(2) == pytest.approx(0.001)
     assert ("png", 8) in engine.costs.encodes.table()
-    assert bench.models["fake"].calls.count(("step", 2)) == WINDOW
+    assert bench.models["fake"].calls.count(("decode", 2)) == WINDOW
     assert not bench.models["fake"].taken
     (last,) = [message for message in bench.channel.sent if isinstance(message, messages.Stats)][-1:]
     assert last.minimums["fake"].further_s < 1.0

@@ -1,0 +1,230 @@
+"""The native executor against the reference, and each instruction set of this machine against the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from factories import tiny_manifest, tiny_networks
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.autoencoder import OrderedVQVAE
+from models.bundle.networks import Networks, load_networks
+from models.config import AutoencoderConfig, Media, PriorConfig
+from models.errors import DeviceError
+from models.native import library
+from models.native.library import INSTRUCTION_SETS, Kernels
+from models.prior import TransformerPrior
+from models.runtime.executors import build_model
+from models.runtime.native import NativeExecutor
+from models.runtime.ordered import OrderedModel
+from models.runtime.protocol import SampleRequest
+from service.settings import PRETRAINED
+
+SLOTS = 13
+HERE = [name for name in INSTRUCTION_SETS if library.kernels(name) is not None]
+
+
+def kernels_of(name: str) -> Kernels:
+    found = library.kernels(name)
+    assert found is not None
+    return found
+
+
+def native(networks: Networks, instructions: str, slots: int = SLOTS) -> OrderedModel:
+    executor = NativeExecutor(networks.autoencoder, networks.prior, slots, kernels_of(instructions))
+    return OrderedModel(networks.prior, executor)
+
+
+def networks_of(prior: PriorConfig, autoencoder: AutoencoderConfig, media: Media, *, half: bool) -> Networks:
+    manifest = tiny_manifest()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        networks = Networks(
+            manifest,
+            OrderedVQVAE(autoencoder, media),
+            TransformerPrior(prior, autoencoder.codes, autoencoder.codebook, labels=3),
+        )
+    for module in (networks.autoencoder, networks.prior):
+        module.eval().requires_grad_(False)
+        if half:
+            for parameter in module.parameters():
+                parameter.copy_(parameter.half())
+    return networks
+
+
+def drawn(model: OrderedModel, rows: Sequence[Sequence[int]]) -> list[list[int]]:
+    """The codes of SLOTS requests, their slots stepped in these groups."""
+    for slot in range(SLOTS):
+        model.begin(slot, SampleRequest(slot, label=slot % 3, top_k=slot % 4, top_p=0.8 if slot % 3 else 1.0))
+    for _ in range(model.total_codes):
+        for row in rows:
+            model.step(row)
+    codes = model.codes(range(SLOTS))
+    for slot in range(SLOTS):
+        model.release(slot)
+    return codes
+
+
+def test_it_was_built_here_and_is_what_runs_on_a_cpu() -> None:
+    assert "portable" in HERE
+    networks = tiny_networks()
+    assert build_model(networks.autoencoder, networks.prior, 2).executor.name == "native"
+    assert build_model(networks.autoencoder, networks.prior, 2, "reference").executor.name == "reference"
+
+
+def test_without_it_the_reference_runs_and_who_asked_for_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "kernels", lambda: None)
+    networks = tiny_networks()
+    assert build_model(networks.autoencoder, networks.prior, 2).executor.name == "reference"
+    with pytest.raises(DeviceError, match="needs a C\\+\\+ compiler"):
+        build_model(networks.autoencoder, networks.prior, 2, "native")
+
+
+def test_an_instruction_set_that_is_not_there_has_no_functions() -> None:
+    assert library.kernels("of another machine") is None
+
+
+@pytest.mark.parametrize("instructions", HERE)
+@pytest.mark.parametrize("half", [True, False])
+@pytest.mark.parametrize(
+    ("width", "heads", "feed_forward", "codebook"), [(16, 2, 32, 8), (48, 3, 100, 130), (20, 5, 7, 3)]
+)
+def test_logits_are_those_of_the_full_pass(
+    instructions: str, half: bool, width: int, heads: int, feed_forward: int, codebook: int
+) -> None:
+    prior = PriorConfig(layers=2, width=width, feed_forward=feed_forward, heads=heads)
+    autoencoder = AutoencoderConfig(codes=9, codebook=codebook, filters=(3,), strides=(1,), widths=())
+    networks = networks_of(prior, autoencoder, Media(type="image", shape=(1, 3, 3)), half=half)
+    model = native(networks, instructions)
+    executor = model.executor
+    assert isinstance(executor, NativeExecutor)
+    labels = [slot % 4 for slot in range(SLOTS)]
+    for slot, label in enumerate(labels):
+        model.begin(slot, SampleRequest(slot, label=None if label == 3 else label))
+    seen = []
+    for _ in range(model.total_codes):
+        model.step(range(SLOTS))
+        seen.append([executor.logits(row) for row in range(SLOTS)])
+    logits = torch.from_numpy(np.stack(seen, axis=1))
+    expected = networks.prior(torch.tensor(model.codes(range(SLOTS))), torch.tensor(labels))
+    assert torch.allclose(logits, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("instructions", HERE)
+@settings(max_examples=100, deadline=None)
+@given(groups=st.permutations(range(SLOTS)), cuts=st.sets(st.integers(1, SLOTS - 1)))
+def test_a_row_is_bit_for_bit_the_same_whoever_goes_with_it(
+    instructions: str, groups: list[int], cuts: set[int]
+) -> None:
+    networks = tiny_networks()
+    model = native(networks, instructions)
+    executor = model.executor
+    assert isinstance(executor, NativeExecutor)
+    alone = native(networks, instructions, slots=1)
+    assert isinstance(alone.executor, NativeExecutor)
+    borders = [0, *sorted(cuts), SLOTS]
+    for slot in range(SLOTS):
+        model.begin(slot, SampleRequest(slot, label=slot % 3))
+    for start, end in pairwise(borders):
+        rows = groups[start:end]
+        model.step(rows, 3)
+        for place, slot in enumerate(rows):
+            alone.begin(0, SampleRequest(slot, label=slot % 3))
+            alone.step([0], 3)
+            assert np.array_equal(alone.executor.logits(0), executor.logits(place))
+            assert np.array_equal(alone.decode([0]).media, model.decode([*rows[:place], slot]).media[-1:])
+            alone.release(0)
+
+
+def test_machines_that_can_fuse_compute_the_same_bits() -> None:
+    fused = [name for name in HERE if name != "portable"]
+    networks = load_networks(PRETRAINED / "fashion-mnist")
+    pictures = []
+    for name in fused:
+        model = native(networks, name)
+        for slot in range(SLOTS):
+            model.begin(slot, SampleRequest(slot, label=slot % 10))
+        model.step(range(SLOTS), model.total_codes)
+        pictures.append(model.decode(range(SLOTS)))
+    assert all(each.codes == pictures[0].codes for each in pictures)
+    assert all(np.array_equal(each.media, pictures[0].media) for each in pictures)
+
+
+@pytest.mark.parametrize("instructions", HERE)
+def test_codes_are_the_references_whatever_narrows_the_choice(instructions: str) -> None:
+    networks = tiny_networks()
+    reference = build_model(networks.autoencoder, networks.prior, SLOTS, "reference")
+    everybody = [range(SLOTS)]
+    one_by_one = [[slot] for slot in range(SLOTS)]
+    assert drawn(native(networks, instructions), everybody) == drawn(reference, everybody)
+    assert drawn(native(networks, instructions), one_by_one) == drawn(reference, everybody)
+
+
+@pytest.mark.parametrize("instructions", HERE)
+@pytest.mark.parametrize("half", [True, False])
+@pytest.mark.parametrize(
+    ("media", "filters", "strides", "widths"),
+    [
+        (Media(type="image", shape=(3, 8, 12)), (4, 4, 3), (2, 2, 1), (5, 40)),
+        (Media(type="image", shape=(1, 6, 6)), (5, 3), (3, 1), (70,)),
+        (Media(type="image", shape=(5, 7, 7)), (3,), (1,), ()),
+        (Media(type="audio", shape=(1, 96), sample_rate=8000), (9, 8, 4), (2, 4, 2), (16, 20)),
+        (Media(type="audio", shape=(6, 30), sample_rate=8000), (5, 3), (3, 1), (33,)),
+    ],
+)
+def test_media_are_those_of_the_reference_at_every_length(
+    instructions: str,
+    half: bool,
+    media: Media,
+    filters: tuple[int, ...],
+    strides: tuple[int, ...],
+    widths: tuple[int, ...],
+) -> None:
+    prior = PriorConfig(layers=1, width=8, feed_forward=8, heads=2)
+    autoencoder = AutoencoderConfig(codes=7, codebook=11, filters=filters, strides=strides, widths=widths)
+    networks = networks_of(prior, autoencoder, media, half=half)
+    torch.nn.init.normal_(networks.autoencoder.quantiser.codebook, std=3.0)
+    model = native(networks, instructions)
+    for slot in range(SLOTS):
+        model.begin(slot, SampleRequest(slot, codes=tuple(range(slot % 8))))
+    decoded = model.decode(range(SLOTS))
+    lengths = torch.tensor([slot % 8 for slot in range(SLOTS)])
+    codes = torch.tensor([each + [0] * (7 - len(each)) for each in decoded.codes])
+    expected = networks.autoencoder.decode_codes(codes, lengths).numpy()
+    assert expected.std() > 0.01
+    assert np.allclose(decoded.media, expected, atol=1e-5, rtol=0)
+
+
+def test_the_shipped_bundles_come_out_as_by_the_reference() -> None:
+    bundles = [path.parent for path in sorted(Path(PRETRAINED).glob("*/bundle.json"))]
+    assert bundles
+    for bundle in bundles:
+        networks = load_networks(bundle)
+        models = [build_model(networks.autoencoder, networks.prior, SLOTS, name) for name in ("native", "reference")]
+        pictures = []
+        for model in models:
+            for slot in range(SLOTS):
+                model.begin(slot, SampleRequest(slot, **networks.manifest.sampling.model_dump()))
+            model.step(range(SLOTS), model.total_codes)
+            pictures.append(model.decode(range(SLOTS)))
+        assert pictures[0].codes == pictures[1].codes
+        assert np.allclose(pictures[0].media, pictures[1].media, atol=1e-5, rtol=0)
+
+
+def test_weights_that_fit_are_kept_in_half_precision() -> None:
+    prior = PriorConfig(layers=1, width=64, feed_forward=64, heads=2)
+    autoencoder = AutoencoderConfig(codes=2, codebook=64, filters=(3,), strides=(1,), widths=())
+    sizes = []
+    for half in (True, False):
+        networks = networks_of(prior, autoencoder, Media(type="image", shape=(1, 4, 4)), half=half)
+        executor = NativeExecutor(networks.autoencoder, networks.prior, 1, kernels_of(HERE[0]))
+        sizes.append(executor.weight_bytes)
+    numbers = 64 * (3 * 64 + 64 + 64 + 64 + 64)
+    assert sizes[1] == 4 * numbers
+    assert sizes[0] == (2 if HERE[0] != "portable" else 4) * numbers
