@@ -25,7 +25,7 @@ help:
 serve: $(VENV)/.serve
 	$(BIN)/anytime serve --port $(PORT)
 
-test: $(VENV)/.dev $(VENV)/.system
+test: $(VENV)/.dev
 	$(BIN)/coverage erase
 	$(BIN)/pytest --cov --cov-report=term
 
@@ -46,21 +46,24 @@ bench-peers: $(PEERS)/.peers
 bench-faults: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m bench.faults
 
-train: $(VENV)/.dev $(VENV)/.system
+train: $(VENV)/.dev
 	$(BIN)/anytime train fashion-mnist --data $(DATA) --out runs/fashion-mnist
 
 clean:
-	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(PEERS) models/native/*.so build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-# The stamps record what was installed last, so that nothing is asked of the network until the pins or needs change.
-$(VENV)/.serve: $(VENV)/bin/python pyproject.toml constraints.txt
+NATIVE := $(wildcard models/native/*.cpp models/native/*.h models/native/*.inc)
+
+# The stamps record what was installed last, so that nothing is asked of the network until the pins or needs change, and
+# nothing is compiled until the sources do.
+$(VENV)/.serve: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
 	$(BIN)/python -m pip install -c constraints.txt -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE) | $(VENV)/.system
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.serve
 

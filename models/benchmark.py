@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 
-from models.runtime import load_model
-from models.runtime.protocol import AnytimeModel, SampleRequest
+from models.bundle.networks import load_networks
+from models.runtime.executors import available, build_model
+from models.runtime.ordered import OrderedModel
+from models.runtime.protocol import SampleRequest
 
 WARM_UP = 3
 
@@ -25,7 +27,8 @@ class Row:
 
     Attributes:
         executor: "reference" is the plain PyTorch one.
-        floor_ratio: step time over the time that reading the prior's weights once takes on the same threads.
+        floor_ms: what reading the weights of a step once takes, as this executor holds them.
+        floor_ratio: step time over that.
     """
 
     executor: str
@@ -34,12 +37,13 @@ class Row:
     ms_per_step: float
     ms_quartiles: tuple[float, float]
     codes_per_s: float
+    floor_ms: float
     floor_ratio: float
     ms_per_decode: float
 
 
 def benchmark_engine(bundle: Path, device: str, batches: tuple[int, ...], repeats: int) -> dict[str, Any]:
-    """Time steps and decodes of a bundle's model at each batch size.
+    """Time steps and decodes of a bundle's model at each batch size, with every executor that can be had.
 
     Args:
         device: "cpu" or "cuda".
@@ -48,17 +52,24 @@ def benchmark_engine(bundle: Path, device: str, batches: tuple[int, ...], repeat
     Returns:
         A JSON-able document with `rows` and what the numbers were measured on.
     """
-    manifest, model = load_model(bundle, device, slots=max(batches))
-    weights = (bundle / "prior.safetensors").stat().st_size // 2  # stored in half precision, two bytes each
-    floor = _read_time(weights, device)
-    rows = [_row(model, device, batch, repeats, floor) for batch in batches]
+    networks = load_networks(bundle, device)
+    manifest = networks.manifest
+    models = [
+        build_model(networks.autoencoder, networks.prior, max(batches), executor) for executor in available(device)
+    ]
+    floors = [_read_time(model.executor.weight_bytes, device) for model in models]
+    # Executors in turn, so that a machine that changes its pace does so for all of them.
+    rows = [
+        _row(model, device, batch, repeats, floor)
+        for batch in batches
+        for model, floor in zip(models, floors, strict=True)
+    ]
     return {
         "bundle": f"{manifest.name}@{manifest.version}",
         "machine": machine(device),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "buckets": list(model.buckets),
-        "floor_ms": 1e3 * floor,
+        "buckets": {model.executor.name: list(model.buckets) for model in models},
         "rows": [asdict(row) for row in rows],
     }
 
@@ -72,7 +83,7 @@ def machine(device: str) -> str:
     return f"{len(names)} x {names[0]}" if names else platform.processor() or platform.machine()
 
 
-def _row(model: AnytimeModel, device: str, batch: int, repeats: int, floor: float) -> Row:
+def _row(model: OrderedModel, device: str, batch: int, repeats: int, floor: float) -> Row:
     slots = range(batch)
     seeds = count()
 
@@ -92,20 +103,21 @@ def _row(model: AnytimeModel, device: str, batch: int, repeats: int, floor: floa
     times = [seconds for _ in range(repeats) for seconds in steps()]
     low, median, high = statistics.quantiles(times, n=4)
     return Row(
-        executor="reference",
+        executor=model.executor.name,
         device=device,
         batch=batch,
         ms_per_step=1e3 * median,
         ms_quartiles=(1e3 * low, 1e3 * high),
         codes_per_s=batch / median,
+        floor_ms=1e3 * floor,
         floor_ratio=median / floor,
         ms_per_decode=1e3 * statistics.median(decodes),
     )
 
 
-def _read_time(numbers: int, device: str) -> float:
-    """Seconds to read that many float32 numbers once, the median of many tries."""
-    buffer = torch.randn(numbers, device=device)
+def _read_time(size: int, device: str) -> float:
+    """Seconds to read that many bytes once, the median of many tries."""
+    buffer = torch.randn(size // 4, device=device)
     for _ in range(WARM_UP):
         buffer.sum()
     return statistics.median(_time(buffer.sum, device) for _ in range(101))

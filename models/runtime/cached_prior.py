@@ -73,6 +73,12 @@ class CachedPrior:
         places = torch.arange(prior.codes, device=device)
         self._visible = (places <= places[:, None])[:, None, None]  # (K, 1, 1, K)
 
+    @property
+    def weight_bytes(self) -> int:
+        """What a step reads of the matrices."""
+        used = [self._head, *(each for layer in self._layers for each in layer if isinstance(each, _Affine))]
+        return sum(each.weight.nbytes for each in used)
+
     def step(self, tokens: Tensor, positions: Tensor, slots: Tensor) -> Tensor:
         """Logits for one more position of each row; its keys and values go into the row's slot.
 

@@ -33,10 +33,15 @@ class Executor(Protocol):
     Attributes:
         name: by which it is chosen, and reported.
         buckets: batch sizes with a cost of their own, ascending; the last is the number of slots.
+        weight_bytes: what a step must read of the prior.
     """
 
     name: str
     buckets: tuple[int, ...]
+
+    @property
+    def weight_bytes(self) -> int:
+        """See the class."""
 
     def begin(self, slot: int, tokens: Sequence[int], draw: Draw) -> None:
         """Fill a slot: a start token, then the codes that are given, which the first step reads."""

@@ -11,6 +11,11 @@ from models.runtime.ordered import OrderedModel
 from models.runtime.reference import ReferenceExecutor
 
 
+def available(device: str) -> tuple[str, ...]:
+    """The executors that can be had on a device here, the plain one first."""
+    return ("reference", "native") if device == "cpu" and library.kernels() is not None else ("reference",)
+
+
 def build_model(autoencoder: OrderedVQVAE, prior: TransformerPrior, slots: int, executor: str = "auto") -> OrderedModel:
     """A model with so many slots, on the device of its networks.
 

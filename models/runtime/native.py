@@ -62,7 +62,7 @@ class NativeExecutor:
 
     @property
     def weight_bytes(self) -> int:
-        """What a step reads of the prior's weights."""
+        """See `Executor`."""
         return int(self._kernels.prior_weight_bytes(self._prior))
 
     def begin(self, slot: int, tokens: Sequence[int], draw: Draw) -> None:

@@ -55,6 +55,11 @@ class ReferenceExecutor:
         # By slot, the tokens before the present one that the cache does not hold.
         self._unread: dict[int, Sequence[int]] = {}
 
+    @property
+    def weight_bytes(self) -> int:
+        """See `Executor`."""
+        return self._cached.weight_bytes
+
     @torch.inference_mode()
     def begin(self, slot: int, tokens: Sequence[int], draw: Draw) -> None:
         """See `Executor.begin`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Annotated, cast
 
 import msgspec
 from fastapi import APIRouter
@@ -23,14 +23,26 @@ from service.api.negotiation import JSON, choose
 from service.api.problems import UnsupportedMediaType, from_validation
 from service.api.resolve import Resolved, find_model, resolve
 from service.api.schemas import GenerateRequest
-from service.api.server import server_of
+from service.api.server import Server, server_of
 from service.clock import Clock
 from service.encode import MEDIA_TYPES
+from service.errors import Overloaded
 from service.pool import Ticket
 
 router = APIRouter(tags=["generate"])
 _ENCODER = msgspec.json.Encoder()
 _CLIENT_CLOSED = 499
+_BEHIND_MS = 5.0  # with which a request may have waited to be read without anybody asking whether it still makes sense
+
+
+class _Hurry(msgspec.Struct):
+    """Of a body, what tells whether it comes too late, and for whom."""
+
+    model: str | None = None
+    deadline_ms: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+
+_HURRY = msgspec.json.Decoder(_Hurry)
 
 
 class _Delivery(Response):
@@ -60,7 +72,7 @@ async def generate(request: Request) -> Response:
     # The middleware opens an account for every request that comes here.
     account = cast("Account", exchange_of(request).account)
     try:
-        body = await _read(request)
+        body = await _read(request, account, server)
     except ClientDisconnect:
         account.abandoned()
         return Response(status_code=_CLIENT_CLOSED)
@@ -87,17 +99,40 @@ async def generate(request: Request) -> Response:
     return response
 
 
-async def _read(request: Request) -> GenerateRequest:
+async def _read(request: Request, account: Account, server: Server) -> GenerateRequest:
     """Read and validate the body. Raises the problems of an unreadable or invalid one, and ClientDisconnect."""
     content_type = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
     if content_type != JSON:
         raise UnsupportedMediaType(f"The body must be {JSON}.")
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise UnsupportedMediaType("The body must not be compressed.")
+    body = await request.body()
+    _check_hurry(request, body, account, server)
     try:
-        return GenerateRequest.model_validate_json(await request.body())
+        return GenerateRequest.model_validate_json(body)
     except ValidationError as error:
         raise from_validation(error) from error
+
+
+def _check_hurry(request: Request, body: bytes, account: Account, server: Server) -> None:
+    """Refuse at once what has waited past its deadline, before any more work is spent on it.
+
+    When more requests come than this process can read, all of them wait. Only if those that cannot be helped cost next
+    to nothing is there time for the others.
+
+    Raises:
+        Overloaded: its time is up.
+    """
+    waited_ms = account.elapsed_ms()
+    if waited_ms < _BEHIND_MS:
+        return
+    try:
+        hurry = _HURRY.decode(body)
+    except msgspec.DecodeError:
+        return  # what is wrong with it is found out in full
+    if waited_ms >= deadline_ms(hurry.deadline_ms, request.headers.raw, server.settings):
+        account.model = find_model(hurry.model, server.pool.manifests).name
+        raise Overloaded(f"More requests come than can be read: this one waited {waited_ms:.1f} ms, past its deadline.")
 
 
 def _accept(request: Request) -> str | None:

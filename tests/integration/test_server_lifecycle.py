@@ -23,6 +23,7 @@ from socket_client import ending, event, open_socket, send
 from models.bundle.writer import write_bundle
 
 SLOW_CODES = 3000
+SLOWLY = ("--executor", "reference")
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +37,14 @@ def slow_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(slow_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with running_server(slow_bundle, tmp_path_factory.mktemp("server"), "--slots", "2") as each:
+    with running_server(slow_bundle, tmp_path_factory.mktemp("server"), "--slots", "2", *SLOWLY) as each:
         yield each
 
 
 @pytest.fixture
 def own_server(slow_bundle: Path, tmp_path: Path) -> Iterator[ServerProcess]:
     """A server that the test may stop."""
-    with running_server(slow_bundle, tmp_path) as each:
+    with running_server(slow_bundle, tmp_path, *SLOWLY) as each:
         yield each
 
 

@@ -31,7 +31,7 @@ def slow_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def server(slow_bundle: Path, tmp_path: Path) -> Iterator[ServerProcess]:
-    with running_server(slow_bundle, tmp_path) as each:
+    with running_server(slow_bundle, tmp_path, "--executor", "reference") as each:
         yield each
 
 
