@@ -52,7 +52,7 @@ def create_app(settings: Settings, pool: Pool | None = None, metrics: Metrics | 
     app.add_api_route("/", _home, include_in_schema=False)
     app.add_exception_handler(ServiceError, _problem)
     app.add_exception_handler(HTTPException, _problem)
-    app.entrance = lambda inner: ArrivalMiddleware(inner, generate.serve, server)
+    app.entrance = ArrivalMiddleware(app.layers, generate.serve, server)
     return app
 
 

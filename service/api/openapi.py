@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.answers import AcceptedEvent, Answer, CompletedEvent, ErrorEvent, PreviewEvent
 from service.api.health import Health
@@ -36,15 +35,22 @@ class DocumentedApp(FastAPI):
     """An app whose document carries the schemas that msgspec writes and the routes refer to.
 
     Attributes:
-        entrance: wraps all layers of the app into one more, in front of even those that FastAPI itself puts there.
+        entrance: what connections come to, before anything that FastAPI does with one; given `layers`, it has the rest.
     """
 
-    entrance: Callable[[ASGIApp], ASGIApp] | None = None
+    entrance: ASGIApp | None = None
 
-    def build_middleware_stack(self) -> ASGIApp:
-        """All layers, made with the first connection."""
-        layers = super().build_middleware_stack()
-        return self.entrance(layers) if self.entrance else layers
+    async def layers(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The app as FastAPI has it."""
+        await super().__call__(scope, receive, send)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if self.entrance is None or scope["type"] == "lifespan":
+            await self.layers(scope, receive, send)
+        else:
+            scope["app"] = self
+            await self.entrance(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""
