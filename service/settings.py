@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     executor: Literal["auto", "native", "reference"] = Field(
         "auto", description="What computes: native is the fastest on CPUs, reference is plain PyTorch."
     )
-    threads: int = Field(1, ge=1, le=256, description="CPU threads per worker for PyTorch's arithmetic; native runs on one.")
+    threads: int = Field(1, ge=1, le=256, description="CPU threads per worker for PyTorch; native runs on one.")
     slots: int = Field(64, ge=1, le=4096, description="Samples in progress at once, per model and worker.")
     queue_limit: int = Field(1024, ge=1, description="Samples that may wait for a slot, per model.")
     max_samples: int = Field(64, ge=1, le=4096, description="Largest `n` of a request.")

@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import logging
+from collections.abc import AsyncIterator
 
 import httpx
 import numpy as np
@@ -252,3 +253,31 @@ async def test_the_deadline_counts_from_when_the_first_bytes_were_read(address: 
     writer.close()
     (ticket,) = pool.tickets
     assert ticket.deadline == pytest.approx(received + 1.0)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b'{"deadline_ms": 50, "label": "nobody looks"}', {}, 503),
+        (b"{}", {"x-request-timeout-seconds": "0.05"}, 503),
+        (b'{"deadline_ms": 50, "model": "other"}', {}, 404),
+        (b'{"deadline_ms": -50}', {}, 422),
+        (b'{"deadline_ms": 50', {}, 400),
+        (b'{"deadline_ms": 500}', {}, 200),
+    ],
+)
+async def test_what_has_waited_past_its_deadline_is_refused_before_more_is_done_for_it(
+    client: httpx.AsyncClient, pool: FakePool, body: bytes, headers: dict[str, str], status: int
+) -> None:
+    async def late() -> AsyncIterator[bytes]:
+        pool.clock.seconds += 0.051
+        yield body
+
+    response = await client.post(
+        "/v1/generate", content=late(), headers={"content-type": "application/json", **headers}
+    )
+    assert response.status_code == status
+    assert len(pool.tickets) == (status == 200)
+    if status == 503:
+        assert response.json()["type"] == TYPE + "overloaded"
+        assert await counted(client) == {("tiny", "overloaded"): 1.0}

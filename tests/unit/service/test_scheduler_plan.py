@@ -219,3 +219,34 @@ def test_few_are_given_up_for_many_whom_they_would_hold_up() -> None:
     others = [job(f"{n}", DECODE + 7 * ENCODE + 1e-6, slot=1 + n, position=1) for n in range(7)]
     ended = {each.job.request: each for each in World(flat(), 8, [hurried, *others]).run()}
     assert sum(each.at > each.job.deadline for each in ended.values()) == 1
+
+
+def quick() -> Costs:
+    """A step takes less than a decision: 0.1 ms with it, 0.05 ms for each further code."""
+    return costs_of(lambda _: 1e-4, lambda _: 2e-4, 1e-4, repeat=0.5)
+
+
+def test_where_a_step_takes_less_than_a_decision_several_codes_are_drawn_upon_one() -> None:
+    running = job("a", 1.0, slot=0, position=2)
+    assert plan(0.0, [running], quick(), QUALITY, 4).codes == 11  # one, and what half a millisecond holds
+    assert plan(0.0, [running], flat(), QUALITY, 4).codes == 1
+
+
+def test_nobody_draws_codes_at_once_that_are_worth_less_or_that_it_must_not_have() -> None:
+    far = job("far", 1.0, slot=0, position=2)
+    for fields, codes in (({"max_codes": 5}, 3), ({"target_codes": 6}, 4), ({"target_codes": 2}, 11)):
+        near = job("near", 1.0, slot=1, position=2, **fields)
+        assert plan(0.0, [far, near], quick(), QUALITY, 4).codes == codes
+
+
+def test_codes_are_drawn_at_once_only_as_far_as_everyone_can_bear_it() -> None:
+    hurried = job("hurried", 1e-4 + 4.5 * 5e-5 + 3e-4, slot=0, position=2)
+    assert plan(0.0, [hurried], quick(), QUALITY, 4).codes == 5
+    waiting = job("waiting", 2e-4 + 2 * 5e-5 + 3e-4, min_codes=1)
+    assert plan(0.0, [job("patient", 1.0, slot=0, position=2), waiting], quick(), QUALITY, 1).codes <= 2
+
+
+def test_a_preview_that_falls_due_is_not_overslept() -> None:
+    watched = job("watched", 1.0, slot=0, position=2, previewed=2, preview_every=1e-3, preview_at=3.2e-4)
+    assert plan(0.0, [watched], quick(), QUALITY, 4).codes == 5
+    assert plan(3e-4, [watched], quick(), QUALITY, 4).codes == 1

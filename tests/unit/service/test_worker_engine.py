@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -103,6 +104,40 @@ def test_at_its_deadline_it_has_the_codes_that_fitted(bench: Bench) -> None:
     assert output.stop_reason == "deadline"
     assert len(output.codes) == 4  # and 1 ms of decoding, 0.5 ms of encoding
     assert bench.clock.now() - began <= 0.0056
+
+
+def test_quick_steps_are_taken_several_upon_one_decision_and_learnt_apart(bench: Bench) -> None:
+    bench.model.step_s = 0.0001
+    bench.submit("a", seed=3)
+    bench.turns()
+    bench.engine.costs.repeats.observe(1, 0.0001)  # what a warm-up has measured
+    bench.submit("b", seed=4)
+    bench.turns(1)
+    assert bench.model.position(0) == 6
+    bench.turns()
+    assert bench.result("b").outputs[0].codes == [code_of(4, 0, position) for position in range(8)]
+    assert bench.engine.costs.repeat(1) == pytest.approx(0.0001)
+    assert [step.seconds for step in bench.engine.steps] == pytest.approx([0.0001] * 16)
+
+
+def test_a_request_that_breaks_the_second_of_several_codes_fails_alone(bench: Bench) -> None:
+    bench.model.step_s = 0.0001
+    bench.engine.costs.repeats.observe(2, 0.0001)
+    bench.submit("good", seed=1)
+    bench.submit("bad", seed=13)
+    healthy = bench.model.step
+
+    def breaks(slots: Sequence[int], codes: int = 1) -> None:
+        for _ in range(codes):
+            bad = [slot for slot in slots if bench.model.taken[slot][0].seed == 13]
+            if bad and bench.model.position(bad[0]) == 2:
+                raise RuntimeError("the third code of seed 13")
+            healthy(slots)
+
+    bench.model.step = breaks  # type: ignore[method-assign]
+    bench.turns()
+    assert isinstance(bench.endings()["bad"], messages.Failed)
+    assert bench.result("good").outputs[0].codes == [code_of(1, 0, position) for position in range(8)]
 
 
 def test_codes_that_are_given_are_gone_on_from(bench: Bench) -> None:
