@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import c_double, c_int32
+from ctypes import c_int32
 from typing import cast
 
 import numpy as np
@@ -68,8 +68,8 @@ class NativeExecutor:
     def begin(self, slot: int, tokens: Sequence[int], draw: Draw) -> None:
         """See `Executor.begin`."""
         how = library.Draw(draw.temperature, draw.top_p, draw.top_k)
-        uniforms = draw.uniforms.ctypes.data_as(ctypes.POINTER(c_double))
-        self._kernels.prior_begin(self._prior, slot, len(tokens) - 1, _integers(tokens), how, uniforms)
+        uniforms = np.ascontiguousarray(draw.uniforms, np.float64)
+        self._kernels.prior_begin(self._prior, slot, len(tokens) - 1, _integers(tokens), how, uniforms.ctypes.data)
 
     def step(self, slots: Sequence[int]) -> None:
         """See `Executor.step`."""
@@ -80,9 +80,7 @@ class NativeExecutor:
         rows = list(slots)
         codes, lengths = self._codes[rows], self._positions[rows]
         media = np.empty((len(rows), *self._shape), np.float32)
-        self._kernels.decoder_run(
-            self._decoder, len(rows), library.integers(codes), library.integers(lengths), library.floats(media)
-        )
+        self._kernels.decoder_run(self._decoder, len(rows), codes.ctypes.data, lengths.ctypes.data, media.ctypes.data)
         return media
 
     def codes(self, slots: Sequence[int]) -> list[list[int]]:

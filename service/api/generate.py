@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Annotated, cast
 
@@ -21,6 +20,7 @@ from service.api.deadlines import deadline_ms
 from service.api.documents import GENERATE_DOCUMENT
 from service.api.negotiation import JSON, choose
 from service.api.problems import UnsupportedMediaType, from_validation
+from service.api.receipt import when_gone
 from service.api.resolve import Resolved, find_model, resolve
 from service.api.schemas import GenerateRequest
 from service.api.server import Server, server_of
@@ -143,21 +143,14 @@ def _accept(request: Request) -> str | None:
 
 async def _result_unless_disconnected(request: Request, ticket: Ticket) -> messages.Result | None:
     """Wait for the answer; None if the client went away first, and then the ticket is cancelled."""
-    watching = asyncio.ensure_future(_cancel_when_disconnected(request, ticket))
     try:
-        async for message in ticket:
-            if isinstance(message, messages.Result):
-                return message
+        with when_gone(request.scope, ticket.cancel):
+            async for message in ticket:
+                if isinstance(message, messages.Result):
+                    return message
         return None
     finally:
-        watching.cancel()
         ticket.cancel()  # without effect if it has ended
-
-
-async def _cancel_when_disconnected(request: Request, ticket: Ticket) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    ticket.cancel()
 
 
 def _response(

@@ -39,7 +39,9 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging._srcfile = None  # as its documentation advises: no line says where in the code it was written
+    # As its documentation advises: no line says where in the code, or by which thread or process, it was written.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # The address comes first: that it is taken should be known before a model is loaded.
     with _bind(settings.host, settings.port) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, listener, announce))
