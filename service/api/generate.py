@@ -26,7 +26,7 @@ from service.api.schemas import GenerateRequest
 from service.api.server import Server, server_of
 from service.clock import Clock
 from service.encode import MEDIA_TYPES
-from service.errors import Overloaded
+from service.errors import DeadlineInfeasible
 from service.pool import Ticket
 
 router = APIRouter(tags=["generate"])
@@ -121,7 +121,7 @@ def _check_hurry(request: Request, body: bytes, account: Account, server: Server
     to nothing is there time for the others.
 
     Raises:
-        Overloaded: its time is up.
+        DeadlineInfeasible: its time is up.
     """
     waited_ms = account.elapsed_ms()
     if waited_ms < _BEHIND_MS:
@@ -130,9 +130,17 @@ def _check_hurry(request: Request, body: bytes, account: Account, server: Server
         hurry = _HURRY.decode(body)
     except msgspec.DecodeError:
         return  # what is wrong with it is found out in full
-    if waited_ms >= deadline_ms(hurry.deadline_ms, request.headers.raw, server.settings):
-        account.model = find_model(hurry.model, server.pool.manifests).name
-        raise Overloaded(f"More requests come than can be read: this one waited {waited_ms:.1f} ms, past its deadline.")
+    if waited_ms < deadline_ms(hurry.deadline_ms, request.headers.raw, server.settings):
+        return
+    account.model = find_model(hurry.model, server.pool.manifests).name
+    smallest_ms = server.pool.minimum_deadline_ms(account.model)
+    if smallest_ms is not None:
+        least_ms = waited_ms + smallest_ms
+        raise DeadlineInfeasible(
+            f"It took {waited_ms:.1f} ms until the request could be read; the smallest deadline that would do now is "
+            f"{least_ms:.1f} ms.",
+            least_ms,
+        )
 
 
 def _accept(request: Request) -> str | None:

@@ -258,8 +258,8 @@ async def test_the_deadline_counts_from_when_the_first_bytes_were_read(address: 
 @pytest.mark.parametrize(
     ("body", "headers", "status"),
     [
-        (b'{"deadline_ms": 50, "label": "nobody looks"}', {}, 503),
-        (b"{}", {"x-request-timeout-seconds": "0.05"}, 503),
+        (b'{"deadline_ms": 50, "label": "nobody looks"}', {}, 504),
+        (b"{}", {"x-request-timeout-seconds": "0.05"}, 504),
         (b'{"deadline_ms": 50, "model": "other"}', {}, 404),
         (b'{"deadline_ms": -50}', {}, 422),
         (b'{"deadline_ms": 50', {}, 400),
@@ -278,6 +278,7 @@ async def test_what_has_waited_past_its_deadline_is_refused_before_more_is_done_
     )
     assert response.status_code == status
     assert len(pool.tickets) == (status == 200)
-    if status == 503:
-        assert response.json()["type"] == TYPE + "overloaded"
-        assert await counted(client) == {("tiny", "overloaded"): 1.0}
+    if status == 504:
+        assert response.json()["type"] == TYPE + "deadline-infeasible"
+        assert response.json()["minimum_deadline_ms"] > 51
+        assert await counted(client) == {("tiny", "infeasible"): 1.0}
