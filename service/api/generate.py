@@ -128,7 +128,7 @@ def _check_hurry(request: Request, body: bytes, account: Account, server: Server
         return
     try:
         hurry = _HURRY.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return  # what is wrong with it is found out in full
     if waited_ms < deadline_ms(hurry.deadline_ms, request.headers.raw, server.settings):
         return

@@ -263,6 +263,8 @@ async def test_the_deadline_counts_from_when_the_first_bytes_were_read(address: 
         (b'{"deadline_ms": 50, "model": "other"}', {}, 404),
         (b'{"deadline_ms": -50}', {}, 422),
         (b'{"deadline_ms": 50', {}, 400),
+        (b'{"a":' * 400, {}, 400),
+        (b'{"n":' + b"[" * 2000, {}, 400),
         (b'{"deadline_ms": 500}', {}, 200),
     ],
 )
