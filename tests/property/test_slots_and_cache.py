@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-import pytest
 from factories import tiny_networks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -65,13 +64,23 @@ OPERATION = st.one_of(
 )
 
 
-@pytest.mark.parametrize("executor", ["native", "reference"])
-@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
-@given(operations=st.lists(OPERATION, min_size=4, max_size=20))
-def test_every_interleaving_draws_what_each_request_draws_alone(
-    executor: str, operations: list[tuple[Any, ...]]
-) -> None:
-    model = model_of(executor)
+common = settings(deadline=None, suppress_health_check=list(HealthCheck))
+sequences = st.lists(OPERATION, min_size=4, max_size=20)
+
+
+@settings(common, max_examples=10_000)
+@given(sequences)
+def test_every_interleaving_draws_what_each_request_draws_alone(operations: list[tuple[Any, ...]]) -> None:
+    _check_interleaving(model_of("native"), operations)
+
+
+@settings(common, max_examples=1_000)
+@given(sequences)
+def test_and_so_it_does_by_the_reference(operations: list[tuple[Any, ...]]) -> None:
+    _check_interleaving(model_of("reference"), operations)
+
+
+def _check_interleaving(model: OrderedModel, operations: list[tuple[Any, ...]]) -> None:
     held: dict[int, tuple[SampleRequest, int]] = {}  # slot -> request, position
     try:
         _interleave(model, operations, held)
