@@ -35,9 +35,14 @@ def commands(start: str) -> list[str]:
     return [block for block in blocks if block.startswith(start)]
 
 
+def patient(text: str) -> str:
+    """With a hundred times the deadlines: a machine that was taken away for a moment would refuse the short ones."""
+    return re.sub(r"(deadline[-_]ms\W+)(\d+)", r"\g<1>\g<2>00", text)
+
+
 def test_curl_gets_a_picture(server: ServerProcess, tmp_path: Path) -> None:
     (command,) = commands("curl")
-    run(server, tmp_path, ["bash", "-ec"], command)
+    run(server, tmp_path, ["bash", "-ec"], patient(command))
     with Image.open(tmp_path / "sneaker.png") as picture:
         assert picture.size == (224, 224)
 
@@ -45,9 +50,7 @@ def test_curl_gets_a_picture(server: ServerProcess, tmp_path: Path) -> None:
 def test_the_strip_is_made(server: ServerProcess, tmp_path: Path) -> None:
     (command,) = commands(".venv/bin/anytime generate")
     command = command.replace(".venv/bin/anytime", f"{sys.executable} -m anytime") + f" --url {server.url}"
-    # A busy machine may not manage 10 ms; then the command says which deadline would do.
-    command = command.replace("--deadline-ms 10 ", "--deadline-ms 100 ")
-    table = run(server, tmp_path, ["bash", "-ec"], command)
+    table = run(server, tmp_path, ["bash", "-ec"], patient(command))
     assert table.count("/16") == 5
     with Image.open(tmp_path / "strip.png") as picture:
         assert picture.width > 5 * 224
@@ -55,7 +58,7 @@ def test_the_strip_is_made(server: ServerProcess, tmp_path: Path) -> None:
 
 def test_a_websocket_client_watches_an_answer_sharpen(server: ServerProcess, tmp_path: Path) -> None:
     (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    printed = run(server, tmp_path, [sys.executable, "-c"], program)
+    printed = run(server, tmp_path, [sys.executable, "-c"], patient(program))
     assert re.search(r"^done: \d+ codes, (complete|deadline)$", printed, re.MULTILINE)
     with Image.open(tmp_path / "bag.png") as picture:
         assert picture.size == (224, 224)

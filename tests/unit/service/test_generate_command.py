@@ -29,11 +29,11 @@ def grey(level: float, file_format: str = "png", scale: int = 4) -> bytes:
 
 @pytest.fixture
 def pool() -> FakePool:
-    """Answers with as many codes as the deadline has tens of milliseconds, each a lighter grey."""
+    """Answers with as many codes as the deadline has tens of seconds, each a lighter grey."""
     pool = FakePool()
 
     def answer(ticket: FakeTicket) -> None:
-        codes = min(4, round((ticket.deadline - pool.clock.now()) * 100))
+        codes = min(4, round((ticket.deadline - pool.clock.now()) / 10))
         encoding = ticket.generation.encoding
         ticket.tell(result(ticket, codes, "deadline", grey(codes / 4, encoding.format, encoding.scale)))
 
@@ -50,7 +50,7 @@ async def url(pool: FakePool) -> AsyncIterator[str]:
 async def test_one_picture_is_written_as_it_came(url: str, pool: FakePool, tmp_path: Path) -> None:
     for suffix, file_format in ((".png", "png"), (".WEBP", "webp"), (".jpg", "jpeg"), (".npy", "npy")):
         out = tmp_path / f"x{suffix}"
-        await asyncio.to_thread(generate, url, WISH, [20.0], out)
+        await asyncio.to_thread(generate, url, WISH, [20_000.0], out)
         assert out.read_bytes() == grey(0.5, file_format)
         assert pool.tickets[-1].generation.sampling.seed == 7
 
@@ -65,7 +65,7 @@ async def test_several_deadlines_make_a_table_and_a_strip(
     url: str, pool: FakePool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "strip.png"
-    await asyncio.to_thread(generate, url, Wish(None, None, None, 2, 4), [10.0, 20.0, 40.0], out)
+    await asyncio.to_thread(generate, url, Wish(None, None, None, 2, 4), [10_000.0, 20_000.0, 40_000.0], out)
     assert len({ticket.generation.sampling.seed for ticket in pool.tickets}) == 1
     with Image.open(out) as sheet:
         colors = sheet.convert("L").getcolors(1 << 16)
@@ -76,7 +76,7 @@ async def test_several_deadlines_make_a_table_and_a_strip(
     rows = [line.split() for line in lines if "deadline" in line and "/" in line]
     assert [(row[0], row[1], row[4]) for row in rows] == [
         (deadline, codes, "deadline")
-        for deadline, codes in (("10", "1/4"), ("20", "2/4"), ("40", "4/4"))
+        for deadline, codes in (("10000", "1/4"), ("20000", "2/4"), ("40000", "4/4"))
         for _ in range(2)
     ]
 
@@ -98,9 +98,9 @@ async def test_refusals_are_one_sentence(url: str, pool: FakePool, tmp_path: Pat
     with pytest.raises(
         AnytimeError, match=r"504 deadline infeasible: The smallest deadline that would do is 3.25 ms\.$"
     ):
-        await asyncio.to_thread(generate, url, WISH, [1.0], out)
+        await asyncio.to_thread(generate, url, WISH, [1_000.0], out)
     with pytest.raises(AnytimeError, match="404 model not found"):
-        await asyncio.to_thread(generate, url, Wish("nope", 1, None, 1, 1), [1.0], out)
+        await asyncio.to_thread(generate, url, Wish("nope", 1, None, 1, 1), [1_000.0], out)
     assert not await asyncio.to_thread(out.exists)
 
 
@@ -110,18 +110,18 @@ async def test_a_refused_deadline_takes_nothing_from_the_others(
     answer = pool.on_submit
 
     def refuse_the_shortest(ticket: FakeTicket) -> None:
-        if ticket.deadline - pool.clock.now() < 0.015:
+        if ticket.deadline - pool.clock.now() < 15.0:
             raise DeadlineInfeasible("The smallest deadline that would do is 3.25 ms.", 3.25)
         answer(ticket)
 
     pool.on_submit = refuse_the_shortest
-    await asyncio.to_thread(generate, url, WISH, [10.0, 20.0, 30.0], tmp_path / "strip.png")
+    await asyncio.to_thread(generate, url, WISH, [10_000.0, 20_000.0, 30_000.0], tmp_path / "strip.png")
     printed = capsys.readouterr()
     assert (
         printed.err.strip()
         == "the server answered 504 deadline infeasible: The smallest deadline that would do is 3.25 ms."
     )
-    assert [line.split()[:2] for line in printed.out.splitlines()[1:3]] == [["20", "2/4"], ["30", "3/4"]]
+    assert [line.split()[:2] for line in printed.out.splitlines()[1:3]] == [["20000", "2/4"], ["30000", "3/4"]]
     assert (tmp_path / "strip.png").exists()
 
 
@@ -155,7 +155,7 @@ async def test_files_that_cannot_be_written(url: str, tmp_path: Path) -> None:
     with pytest.raises(AnytimeError, match=r"cannot tell the format of .*x\.gif"):
         generate(url, WISH, [], tmp_path / "x.gif")
     with pytest.raises(AnytimeError, match="one sample only"):
-        generate(url, WISH, [10.0, 20.0], tmp_path / "x.npy")
-    for deadlines in ([10.0], [10.0, 20.0]):
+        generate(url, WISH, [10_000.0, 20_000.0], tmp_path / "x.npy")
+    for deadlines in ([10_000.0], [10_000.0, 20_000.0]):
         with pytest.raises(AnytimeError, match=r"cannot write .*: no such file or directory"):
             await asyncio.to_thread(generate, url, WISH, deadlines, tmp_path / "missing" / "x.png")
