@@ -43,6 +43,8 @@ def stamping(clock: Clock) -> type[HttpToolsProtocol]:
     """
 
     class Stamping(HttpToolsProtocol):
+        _presence: Presence | None = None  # of the request that came last
+
         def on_message_begin(self) -> None:
             super().on_message_begin()
             self._presence = Presence()
@@ -50,7 +52,7 @@ def stamping(clock: Clock) -> type[HttpToolsProtocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
-            if hasattr(self, "_presence"):  # else it went away without a request
+            if self._presence is not None:
                 self._presence.end()
 
     return Stamping

@@ -120,7 +120,9 @@ def test_quick_steps_are_taken_several_upon_one_decision_and_learnt_apart(bench:
     assert [step.seconds for step in bench.engine.steps] == pytest.approx([0.0001] * 16)
 
 
-def test_a_request_that_breaks_the_second_of_several_codes_fails_alone(bench: Bench) -> None:
+def test_a_request_that_breaks_the_third_of_several_codes_fails_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.model.step_s = 0.0001
     bench.engine.costs.repeats.observe(2, 0.0001)
     bench.submit("good", seed=1)
@@ -134,7 +136,7 @@ def test_a_request_that_breaks_the_second_of_several_codes_fails_alone(bench: Be
                 raise RuntimeError("the third code of seed 13")
             healthy(slots)
 
-    bench.model.step = breaks  # type: ignore[method-assign]
+    monkeypatch.setattr(bench.model, "step", breaks)
     bench.turns()
     assert isinstance(bench.endings()["bad"], messages.Failed)
     assert bench.result("good").outputs[0].codes == [code_of(1, 0, position) for position in range(8)]
