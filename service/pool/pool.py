@@ -16,9 +16,10 @@ from models.errors import BundleError
 from service import messages
 from service.admission import Admission, Place
 from service.clock import Clock, MonotonicClock
-from service.errors import DeadlineInfeasible, Draining, ServiceError, WorkerLost
+from service.errors import DeadlineInfeasible, ServiceError
 from service.pool.launcher import Launcher
 from service.pool.outlook import Outlook
+from service.pool.placement import Placement, draining
 from service.pool.process import WorkerStartError
 from service.pool.reserve import SendReserve
 from service.pool.supervisor import Supervisor
@@ -28,7 +29,6 @@ from service.settings import Settings
 
 _logger = logging.getLogger(__name__)
 
-_TRIES = 2
 _DOUBT_S = 0.1
 
 
@@ -71,9 +71,8 @@ class Pool:
         self._workers: list[Supervisor] = []
         self._outlook = Outlook(self._workers)
         self._tickets: dict[str, Ticket] = {}
-        self._holders: dict[str, Supervisor] = {}
+        self._placement = Placement(self._workers, self._outlook, self._reserve, self.clock, self._end)
         self._places: dict[str, Place] = {}
-        self._hopes: dict[str, asyncio.TimerHandle] = {}  # of those that are parked, when there is none left
         self._watching: asyncio.Task[None] | None = None
         self._decided = asyncio.Event()
         self._start_error: WorkerStartError | None = None
@@ -106,7 +105,7 @@ class Pool:
             await self._decided.wait()
             if self._start_error:
                 raise self._start_error
-            self._watching = asyncio.create_task(Watchdog(self._workers, self.clock, self._relieve).run())
+            self._watching = asyncio.create_task(Watchdog(self._workers, self.clock, self._placement.relieve).run())
         except BaseException:
             await self._end_workers()
             raise
@@ -116,10 +115,10 @@ class Pool:
 
         What is not answered within the shutdown timeout, or is not with a worker, ends as `Draining`.
         """
-        self._admission.draining = True
+        self._admission.draining = self._placement.draining = True
         for ticket in list(self._tickets.values()):
-            if ticket.id not in self._holders:
-                self._end(ticket, _draining())
+            if not self._placement.holder(ticket):
+                self._end(ticket, draining())
         for worker in self._workers:
             if worker.ready:
                 worker.send(messages.Drain())
@@ -130,7 +129,7 @@ class Pool:
                     await self._all_ended.wait()
             except TimeoutError:
                 for ticket in list(self._tickets.values()):
-                    self._end(ticket, _draining())
+                    self._end(ticket, draining())
         await self._end_workers()
 
     def minimum_deadline_ms(self, model: str) -> float | None:
@@ -157,7 +156,7 @@ class Pool:
         ticket = Ticket(secrets.token_hex(8), generation, deadline, now, self)
         self._places[ticket.id] = place
         self._tickets[ticket.id] = ticket
-        self._place(ticket, now)
+        self._placement.place(ticket, now)
         return ticket
 
     def delivered(self, ticket: Ticket) -> None:
@@ -173,20 +172,20 @@ class Pool:
         """Tell the worker of a request's new deadline; one that is parked has more hope."""
         now = self.clock.now()
         self._places[ticket.id] = self._admission.extend(self._places[ticket.id], ticket.deadline)
-        holder = self._holders.get(ticket.id)
+        holder = self._placement.holder(ticket)
         if holder is None:
-            self._place(ticket, now)
+            self._placement.place(ticket, now)
         else:
             holder.send(messages.Extend(ticket.id, 1000 * (ticket.deadline - now - self._reserve.duration.high), now))
 
     def stop(self, ticket: Ticket) -> None:
         """Answer this request now; one that is parked, as soon as it has a worker."""
-        if holder := self._holders.get(ticket.id):
+        if holder := self._placement.holder(ticket):
             holder.send(messages.Stop(ticket.id))
 
     def cancel(self, ticket: Ticket) -> None:
         """Forget this request."""
-        if holder := self._holders.get(ticket.id):
+        if holder := self._placement.holder(ticket):
             holder.send(messages.Cancel(ticket.id))
         self._end(ticket, None)
 
@@ -198,19 +197,15 @@ class Pool:
         self._observer.worker_up(worker.index, True)
         if self._admission.draining:
             worker.send(messages.Drain())
-        parked = [ticket for ticket in self._tickets.values() if ticket.id not in self._holders]
+        parked = [ticket for ticket in self._tickets.values() if not self._placement.holder(ticket)]
         now = self.clock.now()
         for ticket in sorted(parked, key=lambda ticket: ticket.deadline):
-            self._place(ticket, now)
+            self._placement.place(ticket, now)
 
     def worker_down(self, worker: Supervisor) -> None:
         """A worker is gone: what it had goes to another, is parked, or ends."""
         self._observer.worker_up(worker.index, False)
-        orphans = sorted(worker.tickets.values(), key=lambda ticket: ticket.deadline)
-        worker.tickets.clear()
-        for ticket in orphans:
-            del self._holders[ticket.id]
-            self._try_again(ticket)
+        self._placement.bereave(worker)
 
     def worker_failed(self, worker: Supervisor, error: WorkerStartError) -> None:
         """A worker cannot start. At first that is the end; later it is tried again."""
@@ -254,80 +249,10 @@ class Pool:
             if worker.ready:
                 worker.send(messages.Remeasure(generation.model, generation.n, generation.encoding))
 
-    def _relieve(self, worker: Supervisor) -> None:
-        """Take from a worker that says nothing what another can still do in time, and what it has failed to do."""
-        now, way = self.clock.now(), self._reserve.duration
-        others = any(other.ready and not other.suspect for other in self._workers)
-        for ticket in sorted(worker.tickets.values(), key=lambda ticket: ticket.deadline):
-            spare = ticket.deadline - now - self._outlook.least(ticket.generation, way).likely
-            if spare < 0 or others:
-                worker.send(messages.Cancel(ticket.id))  # should it wake up
-                del worker.tickets[ticket.id]
-                del self._holders[ticket.id]
-                self._try_again(ticket)
-
-    def _try_again(self, ticket: Ticket) -> None:
-        """The worker that had this request is gone, or might as well be."""
-        ticket.losses += 1
-        if self._admission.draining:
-            self._end(ticket, _draining())
-        elif ticket.losses >= _TRIES:
-            self._end(ticket, WorkerLost(f"{_TRIES} workers died with this request; it is not tried again."))
-        else:
-            self._place(ticket, self.clock.now())
-
-    def _place(self, ticket: Ticket, now: float) -> None:
-        """Give a request to the ready worker with the least to do; if there is none, park it while there is hope.
-
-        A request that was just admitted is judged as of then, so that the two judgements cannot differ.
-        """
-        way = self._reserve.duration
-        spare = ticket.deadline - now - self._outlook.least(ticket.generation, way).likely
-        ready = [worker for worker in self._workers if worker.ready]
-        if spare < 0:
-            self._end(ticket, _lost())
-        elif ready:
-            worker = _least_busy(ready)
-            self._hand_over(ticket, worker, ticket.deadline - now - way.high, now)
-        else:
-            self._stop_hoping(ticket)
-            hope = asyncio.get_running_loop().call_later(spare, lambda: self._end(ticket, _lost()))
-            self._hopes[ticket.id] = hope
-
-    def _stop_hoping(self, ticket: Ticket) -> None:
-        if hope := self._hopes.pop(ticket.id, None):
-            hope.cancel()
-
-    def _hand_over(self, ticket: Ticket, worker: Supervisor, remaining: float, now: float) -> None:
-        asked = ticket.generation
-        self._stop_hoping(ticket)
-        self._holders[ticket.id] = worker
-        worker.tickets[ticket.id] = ticket
-        worker.send(
-            messages.Submit(
-                id=ticket.id,
-                model=asked.model,
-                remaining_ms=1000 * remaining,
-                n=asked.n,
-                sampling=asked.sampling,
-                encoding=asked.encoding,
-                min_codes=asked.min_codes,
-                max_codes=asked.max_codes,
-                target_codes=asked.target_codes,
-                priority=asked.priority,
-                preview_ms=asked.preview_ms,
-                sent_at=now,
-            )
-        )
-        if ticket.stopped:
-            worker.send(messages.Stop(ticket.id))
-
     def _end(self, ticket: Ticket, ending: messages.Result | ServiceError | None) -> None:
         """Every ending comes through here."""
         del self._tickets[ticket.id]
-        if holder := self._holders.pop(ticket.id, None):
-            del holder.tickets[ticket.id]
-        self._stop_hoping(ticket)
+        self._placement.remove(ticket)
         self._admission.leave(self._places.pop(ticket.id))
         ticket.end(ending)
         if not self._tickets:
@@ -348,17 +273,3 @@ def _by_name(bundles: Sequence[Path]) -> dict[str, Manifest]:
             raise BundleError(path, f"another bundle is also named {manifest.name}")
         manifests[manifest.name] = manifest
     return manifests
-
-
-def _draining() -> Draining:
-    return Draining("The server is shutting down, and could not answer any more.")
-
-
-def _least_busy(ready: Sequence[Supervisor]) -> Supervisor:
-    if len(ready) == 1:
-        return ready[0]
-    return min(ready, key=lambda worker: (worker.suspect, worker.load, worker.index))
-
-
-def _lost() -> WorkerLost:
-    return WorkerLost("The worker died or hangs, and no other can answer in time.")

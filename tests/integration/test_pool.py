@@ -63,7 +63,7 @@ class TestServing:
         assert cut.codes == whole.codes[: len(cut.codes)]
 
     async def test_previews_grow(self, shared: Pool) -> None:
-        ticket = shared.submit(generation("long", preview_ms=5.0, max_codes=60), shared.clock.now() + 20)
+        ticket = shared.submit(generation("long", preview_ms=5.0), shared.clock.now() + 20)
         previews, _ = await read(ticket)
         lengths = [len(preview.output.codes) for preview in previews]
         assert lengths

@@ -1,0 +1,149 @@
+"""Which worker has which request: the least busy one that is ready, and another when that one is gone or hangs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from service import messages
+from service.clock import Clock
+from service.errors import Draining, ServiceError, WorkerLost
+from service.pool.outlook import Outlook
+from service.pool.reserve import SendReserve
+from service.pool.supervisor import Supervisor
+from service.pool.ticket import Ticket
+
+_TRIES = 2
+
+
+class Placement:
+    """Every running request is with one worker, or parked until one is ready while there is hope.
+
+    Args:
+        workers: more may be added, none taken away.
+        outlook: what a request will cost.
+        reserve: what the way to a worker and back costs.
+        clock: of the deadlines.
+        end: called with a request that cannot be answered, and why.
+
+    Attributes:
+        draining: whether nothing is tried again any more.
+    """
+
+    def __init__(
+        self,
+        workers: Sequence[Supervisor],
+        outlook: Outlook,
+        reserve: SendReserve,
+        clock: Clock,
+        end: Callable[[Ticket, ServiceError], None],
+    ) -> None:
+        self.draining = False
+        self._workers = workers
+        self._outlook = outlook
+        self._reserve = reserve
+        self._clock = clock
+        self._end = end
+        self._holders: dict[str, Supervisor] = {}
+        self._hopes: dict[str, asyncio.TimerHandle] = {}  # of those that are parked, when there is none left
+
+    def holder(self, ticket: Ticket) -> Supervisor | None:
+        """The worker that has this request; None if it is parked."""
+        return self._holders.get(ticket.id)
+
+    def place(self, ticket: Ticket, now: float) -> None:
+        """Give a request to the ready worker with the least to do; if there is none, park it while there is hope.
+
+        A request that was just admitted is judged as of then, so that the two judgements cannot differ.
+        """
+        spare = self._spare(ticket, now)
+        ready = [worker for worker in self._workers if worker.ready]
+        self._stop_hoping(ticket)
+        if spare < 0:
+            self._end(ticket, _lost())
+        elif ready:
+            self._hand_over(ticket, _least_busy(ready), now)
+        else:
+            hope = asyncio.get_running_loop().call_later(spare, lambda: self._end(ticket, _lost()))
+            self._hopes[ticket.id] = hope
+
+    def remove(self, ticket: Ticket) -> None:
+        """A request has had its ending."""
+        if holder := self._holders.pop(ticket.id, None):
+            del holder.tickets[ticket.id]
+        self._stop_hoping(ticket)
+
+    def bereave(self, worker: Supervisor) -> None:
+        """A worker is gone: what it had goes to another, is parked, or ends."""
+        for ticket in _by_deadline(worker):
+            self._try_again(ticket)
+
+    def relieve(self, worker: Supervisor) -> None:
+        """Take from a worker that says nothing what another can still do in time, and what it has failed to do."""
+        now = self._clock.now()
+        others = any(other.ready and not other.suspect for other in self._workers)
+        for ticket in _by_deadline(worker):
+            if others or self._spare(ticket, now) < 0:
+                worker.send(messages.Cancel(ticket.id))  # should it wake up
+                self._try_again(ticket)
+
+    def _try_again(self, ticket: Ticket) -> None:
+        """The worker that had this request is gone, or might as well be."""
+        del self._holders.pop(ticket.id).tickets[ticket.id]
+        ticket.losses += 1
+        if self.draining:
+            self._end(ticket, draining())
+        elif ticket.losses >= _TRIES:
+            self._end(ticket, WorkerLost(f"{_TRIES} workers died with this request; it is not tried again."))
+        else:
+            self.place(ticket, self._clock.now())
+
+    def _spare(self, ticket: Ticket, now: float) -> float:
+        """Seconds that it could wait before its smallest answer must be begun."""
+        return ticket.deadline - now - self._outlook.least(ticket.generation, self._reserve.duration).likely
+
+    def _stop_hoping(self, ticket: Ticket) -> None:
+        if hope := self._hopes.pop(ticket.id, None):
+            hope.cancel()
+
+    def _hand_over(self, ticket: Ticket, worker: Supervisor, now: float) -> None:
+        asked = ticket.generation
+        self._holders[ticket.id] = worker
+        worker.tickets[ticket.id] = ticket
+        worker.send(
+            messages.Submit(
+                id=ticket.id,
+                model=asked.model,
+                remaining_ms=1000 * (ticket.deadline - now - self._reserve.duration.high),
+                n=asked.n,
+                sampling=asked.sampling,
+                encoding=asked.encoding,
+                min_codes=asked.min_codes,
+                max_codes=asked.max_codes,
+                target_codes=asked.target_codes,
+                priority=asked.priority,
+                preview_ms=asked.preview_ms,
+                sent_at=now,
+            )
+        )
+        if ticket.stopped:
+            worker.send(messages.Stop(ticket.id))
+
+
+def draining() -> Draining:
+    """The ending of a request that shutting down leaves unanswered."""
+    return Draining("The server is shutting down, and could not answer any more.")
+
+
+def _by_deadline(worker: Supervisor) -> Sequence[Ticket]:
+    return sorted(worker.tickets.values(), key=lambda ticket: ticket.deadline)
+
+
+def _least_busy(ready: Sequence[Supervisor]) -> Supervisor:
+    if len(ready) == 1:
+        return ready[0]
+    return min(ready, key=lambda worker: (worker.suspect, worker.load, worker.index))
+
+
+def _lost() -> WorkerLost:
+    return WorkerLost("The worker died or hangs, and no other can answer in time.")
