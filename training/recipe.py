@@ -57,9 +57,16 @@ class AutoencoderStage(Optimisation):
 
 
 class PriorStage(Optimisation):
-    """The stage that trains the prior; `label_dropout` is the share of samples that see the null label."""
+    """The stage that trains the prior.
+
+    Attributes:
+        label_dropout: share of samples that see the null label.
+        precision: of the training steps' matrix products; weights, their gradients and the loss are float32 either way.
+            `bfloat16` is quicker where the hardware has it (GPUs, CPUs with AMX or AVX512-BF16), and slower elsewhere.
+    """
 
     label_dropout: Share = 0.1
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 class Stages(Frozen):

@@ -47,7 +47,9 @@ class PriorTask:
         """Mean negative log-likelihood of a code, in nats."""
         dropped = torch.rand(len(rows), generator=torch.Generator().manual_seed(seed)) < self.label_dropout
         labels = self.context.dataset.train.labels[rows].masked_fill(dropped, self.network.null_label)
-        return self._nll(self.codes[rows], labels), {}
+        lower = self.context.recipe.stages.prior.precision == "bfloat16"
+        with torch.autocast(self.context.device.type, torch.bfloat16, enabled=lower):
+            return self._nll(self.codes[rows], labels), {}
 
     def validate(self) -> Mapping[str, float]:
         """Negative log-likelihood of a code in nats, with labels (`loss`) and without."""
@@ -75,4 +77,5 @@ class PriorTask:
 
     def _nll(self, codes: Tensor, labels: Tensor) -> Tensor:
         codes, labels = codes.to(self.context.device), labels.to(self.context.device)
-        return cross_entropy(self.network(codes, labels).flatten(0, 1), codes.flatten())
+        logits: Tensor = self.network(codes, labels)
+        return cross_entropy(logits.flatten(0, 1).float(), codes.flatten())

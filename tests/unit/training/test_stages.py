@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,24 @@ def test_label_dropout_shows_the_null_label_to_its_share(context: RunContext, mo
     null = labels == task.network.null_label
     assert null.double().mean().item() == pytest.approx(context.recipe.stages.prior.label_dropout, abs=0.02)
     assert torch.equal(labels[~null], context.dataset.train.labels.expand_as(labels)[~null])
+
+
+def test_the_prior_trains_in_half_width_and_is_judged_in_full(context: RunContext) -> None:
+    codes.run(context)
+    stages = context.recipe.stages
+    narrow = stages.model_copy(update={"prior": stages.prior.model_copy(update={"precision": "bfloat16"})})
+    context = replace(context, recipe=context.recipe.model_copy(update={"stages": narrow}))
+    task, widths = PriorTask(context), list[torch.dtype]()
+    task.network.head.register_forward_hook(lambda _, __, logits: widths.append(logits.dtype))
+    task.start()
+    loss, _ = task.loss(torch.arange(20), seed=1)
+    torch.autograd.backward(loss)
+    assert loss.dtype == torch.float32
+    assert all(weight.grad is not None and weight.grad.dtype == torch.float32 for weight in task.network.parameters())
+    with torch.inference_mode():
+        task.validate()
+    assert widths[0] == torch.bfloat16
+    assert set(widths[1:]) == {torch.float32}
 
 
 def test_prior_loss_is_the_cross_entropy_of_each_code(context: RunContext) -> None:
