@@ -137,8 +137,8 @@ def small_cpu_model(largest: int = 64, spread: float = 0.08) -> Durations:
     def line(first: float, further: float) -> dict[int, Sequence[float]]:
         return {bucket: _log_normal(first + (bucket - 1) * further, spread) for bucket in buckets}
 
-    steps, decodes = line(1.1e-3, 5.5e-3 / 63), line(1.1e-3, 12.9e-3 / 63)
-    return Durations(steps, decodes, {_KIND: _log_normal(0.3e-3, spread)})
+    steps, decodes = line(1.2e-3, 15.8e-3 / 63), line(0.4e-3, 7.0e-3 / 63)
+    return Durations(steps, decodes, {_KIND: _log_normal(0.12e-3, spread)})
 
 
 def read_durations(path: Path) -> Durations:

@@ -68,8 +68,8 @@ def test_more_slots_than_the_largest_batch(recorded: Durations) -> None:
 
 def test_the_formula_goes_through_what_was_measured() -> None:
     work = small_cpu_model().work(64, [PNG])
-    assert work.code_s == pytest.approx(6.6e-3 / 64)
-    assert work.sample_s == pytest.approx(14e-3 / 64 + 0.3e-3)
+    assert work.code_s == pytest.approx(17e-3 / 64)
+    assert work.sample_s == pytest.approx(7.4e-3 / 64 + 0.12e-3)
     assert small_cpu_model(1).buckets == (1,)
     assert small_cpu_model(5).buckets == (1, 2, 4, 5)
 
