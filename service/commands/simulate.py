@@ -197,7 +197,7 @@ def _print(cells: Sequence[Cell]) -> None:
             str(cell.refused),
             f"{cell.codes.mean:.1f}",
             f"{cell.codes.p10:.0f}",
-            f"{cell.quality_mean:.3f}",
+            f"{cell.quality_per_sent:.3f}",
             f"{cell.bound_share:.1%}",
         )
     Console().print(table)

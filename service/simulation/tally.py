@@ -35,9 +35,9 @@ class Cell:
         sent: refused or answered; `ok` of them were answered, `on_time` or `late`.
         refused: at the door, `infeasible` of them because of their deadline.
         failed: always 0: simulated devices do not break.
-        quality_mean: expected quality per sample that was sent; a refused or late one counts nothing.
-        bound: the most that `quality_mean` could be for anyone who knows all arrivals.
-        bound_share: `quality_mean` as a share of that.
+        quality_per_sent: expected quality per sample that was sent; a refused or late one counts nothing.
+        bound: the most that `quality_per_sent` could be for anyone who knows all arrivals.
+        bound_share: `quality_per_sent` as a share of that.
         seconds: simulated, from the first arrival to the last answer.
     """
 
@@ -52,7 +52,7 @@ class Cell:
     failed: int
     overshoot_ms: Overshoot
     codes: Codes
-    quality_mean: float
+    quality_per_sent: float
     bound: float
     bound_share: float
     seconds: float
@@ -103,7 +103,7 @@ class Tally:
             failed=0,
             overshoot_ms=_overshoot(self.overshoots),
             codes=_codes(self.codes),
-            quality_mean=self.quality / samples,
+            quality_per_sent=self.quality / samples,
             bound=bound / samples,
             bound_share=self.quality / bound if bound else 1.0,
             seconds=self.latest,

@@ -30,7 +30,7 @@ def test_all_policies_at_several_loads(tmp_path: Path) -> None:
     assert [(each["load"], each["policy"]) for each in written["cells"][:2]] == [(0.5, "ours"), (0.5, "fifo-full")]
     assert len(written["cells"]) == 10
     assert set(written["cells"][0]) >= {
-        "load", "sent", "ok", "on_time", "late", "refused", "failed", "overshoot_ms", "codes", "quality_mean",
+        "load", "sent", "ok", "on_time", "late", "refused", "failed", "overshoot_ms", "codes", "quality_per_sent",
         "bound_share",
     }  # fmt: skip
     assert set(written["cells"][0]["overshoot_ms"]) == {"p50", "p99", "p999", "max"}

@@ -32,12 +32,12 @@ def run(policy: str, *trace: Arrival, where: House | None = None) -> Cell:
 def test_full_length_comes_late_where_others_cut() -> None:
     for policy in ("fifo-full", "edf-full"):
         cell = run(policy, arrival(0.0, 0.05))
-        assert (cell.late, cell.codes.mean, cell.quality_mean) == (1, 10, 0.0)
+        assert (cell.late, cell.codes.mean, cell.quality_per_sent) == (1, 10, 0.0)
         assert cell.overshoot_ms.max == pytest.approx(56)
     for policy in ("fifo-cut", "processor-sharing", "ours"):
         cell = run(policy, arrival(0.0, 0.05))
         assert (cell.on_time, cell.codes.mean) == (1, 4)
-        assert cell.quality_mean == pytest.approx(QUALITY[4])
+        assert cell.quality_per_sent == pytest.approx(QUALITY[4])
 
 
 def test_the_most_urgent_enters_first_or_whoever_came_first() -> None:
@@ -91,5 +91,5 @@ def test_places_are_free_again_when_answers_are_out() -> None:
 
 def test_nothing_but_refusals() -> None:
     cell = run("ours", arrival(0.0, 0.001))
-    assert (cell.refused, cell.ok, cell.quality_mean, cell.bound_share) == (1, 0, 0.0, 1.0)
+    assert (cell.refused, cell.ok, cell.quality_per_sent, cell.bound_share) == (1, 0, 0.0, 1.0)
     assert cell.codes.mean == cell.overshoot_ms.max == 0.0
