@@ -6,13 +6,16 @@ import torch
 from torch import Tensor
 
 
-def sample_lengths(batch: int, codes: int, generator: torch.Generator) -> Tensor:
-    """Draw one truncation index per example, uniform on 1..K, both ends included (Eq. (6)).
+def sample_lengths(batch: int, shares: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw one truncation index per example (Eq. (6)), each by itself.
+
+    Args:
+        shares: (K,) how probable each of 1 .. K is; need not add up to 1.
 
     Returns:
-        (B,) int64.
+        (B,) int64, each 1..K.
     """
-    return torch.randint(1, codes + 1, (batch,), generator=generator)
+    return torch.multinomial(shares, batch, replacement=True, generator=generator) + 1
 
 
 def prefix_mask(lengths: Tensor, codes: int) -> Tensor:

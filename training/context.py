@@ -77,8 +77,9 @@ class RunContext:
         return TransformerPrior(self.recipe.prior, shape.codes, shape.codebook, len(self.recipe.labels)).to(self.device)
 
     def autoencoder(self) -> OrderedVQVAE:
-        """The trained, ordered autoencoder in eval mode, its weights rounded through half precision as they ship."""
-        return _load(self.new_autoencoder(), self.weights_path("ordered"))
+        """The trained autoencoder in eval mode, its weights rounded through half precision as they ship."""
+        last: TrainedStage = "ordered" if self.recipe.stages.ordered else "autoencoder"
+        return _load(self.new_autoencoder(), self.weights_path(last))
 
     def prior(self) -> TransformerPrior:
         """The trained prior in eval mode, its weights rounded through half precision as they ship."""

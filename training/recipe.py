@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from models.config import AutoencoderConfig, Frozen, Media, PositiveInt, PriorConfig, SamplingDefaults
 from models.errors import RecipeError
+from training.truncation import Truncation
 
 BUNDLED = Path(__file__).resolve().parent / "recipes"
 
@@ -56,6 +57,12 @@ class AutoencoderStage(Optimisation):
     commitment: NonNegativeFloat = 0.25
 
 
+class OrderedStage(AutoencoderStage):
+    """The stage that orders the codes, Eq. (6); `truncation` says how many of them an example keeps."""
+
+    truncation: Truncation = Truncation()
+
+
 class PriorStage(Optimisation):
     """The stage that trains the prior.
 
@@ -70,10 +77,13 @@ class PriorStage(Optimisation):
 
 
 class Stages(Frozen):
-    """The trained stages: autoencoder at full length, the same autoencoder ordered, and the prior over its codes."""
+    """The trained stages: autoencoder at full length, the same autoencoder ordered, and the prior over its codes.
+
+    Without `ordered` the codes stay as they are: the paper's unordered baseline, or a model tailored to one length.
+    """
 
     autoencoder: AutoencoderStage
-    ordered: AutoencoderStage
+    ordered: OrderedStage | None = None
     prior: PriorStage
 
 

@@ -14,6 +14,7 @@ from training.checkpoint import load_tensors
 from training.context import RunContext
 from training.loop import train
 from training.progress import StageProgress, tile
+from training.recipe import AutoencoderStage, OrderedStage
 from training.seeds import generator, shuffled
 
 VALIDATION_BATCH = 500
@@ -23,11 +24,11 @@ SHOWN = 16  # images in a reconstruction grid
 
 def run(context: RunContext, stage: Literal["autoencoder", "ordered"]) -> None:
     """Train one of the two stages and write its best epoch's weights."""
-    train(context, AutoencoderTask(context, stage), getattr(context.recipe.stages, stage))
+    train(context, AutoencoderTask(context, stage), _settings(context, stage))
 
 
 class AutoencoderTask:
-    """Trains the autoencoder: every length K in stage `autoencoder`, uniform on 1..K in stage `ordered`.
+    """Trains the autoencoder: every length K in stage `autoencoder`, by the recipe's truncation in stage `ordered`.
 
     The best epoch is the one that reconstructs held-out images best, not the one with the lowest sum of Eq. (6): as the
     code vectors grow apart the two quantisation terms rise, and the sum with them, while reconstructions still improve.
@@ -41,7 +42,9 @@ class AutoencoderTask:
         self.network = context.new_autoencoder()
         self.examples = len(context.dataset.train)
         self.codes = self.codes_per_example = context.recipe.autoencoder.codes
-        self.commitment: float = getattr(context.recipe.stages, stage).commitment
+        settings = _settings(context, stage)
+        self.commitment = settings.commitment
+        self.shares = settings.truncation.shares(self.codes) if isinstance(settings, OrderedStage) else None
 
     def start(self) -> None:
         """Fresh weights with a codebook placed on their output, or the full-length autoencoder's."""
@@ -59,10 +62,10 @@ class AutoencoderTask:
     def loss(self, rows: Tensor, seed: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Eq. (5) or Eq. (6) on one batch."""
         x = self.context.dataset.train.batch(rows, self.context.device)
-        if self.stage == "ordered":
-            lengths = sample_lengths(len(rows), self.codes, torch.Generator().manual_seed(seed))
-        else:
+        if self.shares is None:
             lengths = torch.full((len(rows),), self.codes)
+        else:
+            lengths = sample_lengths(len(rows), self.shares, torch.Generator().manual_seed(seed))
         losses = self._losses(x, lengths)
         return losses.total, {"reconstruction": losses.reconstruction.detach()}
 
@@ -94,3 +97,12 @@ class AutoencoderTask:
 
     def _losses(self, x: Tensor, lengths: Tensor) -> OrderedLoss:
         return self.network.losses(x, lengths.to(x.device), self.commitment)
+
+
+def _settings(context: RunContext, stage: Literal["autoencoder", "ordered"]) -> AutoencoderStage:
+    stages = context.recipe.stages
+    if stage == "autoencoder":
+        return stages.autoencoder
+    if stages.ordered is None:
+        raise ValueError("the recipe has no stage that orders the codes")
+    return stages.ordered

@@ -65,7 +65,7 @@ def test_codes_beyond_the_prefix_change_nothing(autoencoder: OrderedVQVAE) -> No
 
 
 def test_every_length_is_drawn_the_full_one_included() -> None:
-    lengths = sample_lengths(20_000, 16, torch.Generator().manual_seed(0))
+    lengths = sample_lengths(20_000, torch.ones(16), torch.Generator().manual_seed(0))
     counts = torch.bincount(lengths, minlength=17)
     assert counts[0] == 0
     assert (counts[1:] - 20_000 / 16).abs().max() < 6 * (20_000 / 16) ** 0.5

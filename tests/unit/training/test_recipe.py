@@ -25,10 +25,10 @@ def test_mnist_has_the_papers_numbers() -> None:
     assert recipe.autoencoder.code_dim(recipe.media) == 49
     prior = recipe.prior
     assert (prior.layers, prior.width, prior.feed_forward, prior.heads, prior.dropout) == (6, 512, 2048, 8, 0.1)
-    stages = recipe.stages
-    assert [stage.epochs for stage in (stages.autoencoder, stages.ordered, stages.prior)] == [200, 200, 50]
-    assert [stage.learning_rate for stage in (stages.autoencoder, stages.ordered, stages.prior)] == [1e-3, 1e-3, 2e-3]
-    assert {stage.batch for stage in (stages.autoencoder, stages.ordered, stages.prior)} == {128}
+    stages = (recipe.stages.autoencoder, recipe.stages.ordered, recipe.stages.prior)
+    assert [stage.epochs for stage in stages if stage] == [200, 200, 50]
+    assert [stage.learning_rate for stage in stages if stage] == [1e-3, 1e-3, 2e-3]
+    assert {stage.batch for stage in stages if stage} == {128}
 
 
 def test_cifar10_has_the_papers_numbers() -> None:
