@@ -20,7 +20,7 @@ STAGE = {"epochs": EPOCHS, "batch": 32, "learning_rate": 3e-3, "schedule": "cosi
 
 
 def toy_recipe() -> Recipe:
-    """6 codes out of 8 on 8x8 pictures; dropout, weight decay and clipping all in use."""
+    """6 codes out of 8 on 8x8 pictures; dropout, weight decay, clipping and averaging all in use."""
     manifest = tiny_manifest("toy")
     return Recipe.model_validate(
         {
@@ -30,7 +30,7 @@ def toy_recipe() -> Recipe:
             "stages": {
                 "autoencoder": STAGE,
                 "ordered": STAGE,
-                "prior": {**STAGE, "weight_decay": 0.01, "gradient_clip": 1.0, "label_dropout": 0.2},
+                "prior": {**STAGE, "weight_decay": 0.01, "gradient_clip": 1.0, "average": 0.9, "label_dropout": 0.2},
             },
             "evaluate": {"images": 80, "samples_per_class": 20, "classifier_epochs": 2},
         }

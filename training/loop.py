@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import AnytimeError
+from training.averaging import WeightAverage
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.context import RunContext
 from training.progress import StageProgress
@@ -98,6 +100,7 @@ class _Loop:
         self.optimiser = torch.optim.AdamW(
             task.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
+        self.average = None if settings.average is None else WeightAverage(task.network, settings.average)
         self.position = Position()
         self.saved_at = monotonic()
 
@@ -143,6 +146,8 @@ class _Loop:
         if self.settings.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.task.network.parameters(), self.settings.gradient_clip)
         self.optimiser.step()
+        if self.average:
+            self.average.update()
         return {"loss": loss.detach(), **parts}
 
     def _finish_epoch(self, progress: StageProgress) -> None:
@@ -150,10 +155,20 @@ class _Loop:
         position, settings = self.position, self.settings
         step = (position.epoch + 1) * self.steps
         self.task.network.eval()
+        with self.average.applied() if self.average else nullcontext():
+            values = self._judge(progress, step)
+        facts = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        progress.say(f"epoch {position.epoch + 1}/{settings.epochs}  {facts}")
+        position.epoch, position.step = position.epoch + 1, 0
+        self._save()
+
+    def _judge(self, progress: StageProgress, step: int) -> Mapping[str, float]:
+        """Validate the network as it stands, and remember its weights if they are the best."""
+        position = self.position
         with torch.inference_mode():
             values = self.task.validate()
             progress.scalars({f"validation/{name}": value for name, value in values.items()}, step)
-            progress.scalars({"learning rate": learning_rate(settings, step - 1, self.total)}, step)
+            progress.scalars({"learning rate": learning_rate(self.settings, step - 1, self.total)}, step)
             self.task.illustrate(progress, step)
         loss = values[self.task.criterion]
         if not math.isfinite(loss):
@@ -161,10 +176,7 @@ class _Loop:
         if loss < position.best_loss:
             position.best_loss, position.best_epoch = loss, position.epoch
             position.best = {name: tensor.cpu().clone() for name, tensor in self.task.network.state_dict().items()}
-        facts = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-        progress.say(f"epoch {position.epoch + 1}/{settings.epochs}  {facts}")
-        position.epoch, position.step = position.epoch + 1, 0
-        self._save()
+        return values
 
     def _finite(self, value: Tensor) -> float:
         number = value.item()
@@ -183,6 +195,8 @@ class _Loop:
         position = self.position
         tensors = {f"network.{name}": tensor for name, tensor in self.task.network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in position.best.items()}
+        if self.average:
+            tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in moments.items()}
         facts: dict[str, Any] = {"epoch": position.epoch, "step": position.step, "best_epoch": position.best_epoch}
@@ -199,6 +213,8 @@ class _Loop:
             return
         tensors, facts = load_checkpoint(path)
         self.task.network.load_state_dict(_named(tensors, "network."))
+        if self.average:
+            self.average.load_state_dict(_named(tensors, "average."))
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _named(tensors, "optimiser.").items():
             index, _, moment = name.partition(".")

@@ -40,6 +40,8 @@ class Optimisation(Frozen):
         warmup: share of all steps that the warm-up takes.
         weight_decay: decoupled (AdamW); 0 is plain Adam.
         gradient_clip: largest L2 norm of the gradient; None leaves it alone.
+        average: decay of a running mean of the weights, which is what is validated and kept; None for the weights
+            themselves.
     """
 
     epochs: PositiveInt
@@ -49,6 +51,7 @@ class Optimisation(Frozen):
     warmup: Share = 0.0
     weight_decay: NonNegativeFloat = 0.0
     gradient_clip: PositiveFloat | None = None
+    average: Share | None = None
 
 
 class AutoencoderStage(Optimisation):
