@@ -29,24 +29,32 @@ class OrderedLoss(NamedTuple):
 
 
 class OrderedVQVAE(nn.Module):
-    """Encoder, channel-wise quantiser and decoder whose K codes are sorted by importance.
+    """Encoder, quantiser and decoder whose K codes are sorted by importance.
 
     Trained with `losses`: at full length it is the VQ-VAE of Eq. (5); with random lengths the order-inducing Eq. (6).
     """
+
+    missing: Tensor
 
     def __init__(self, config: AutoencoderConfig, media: Media) -> None:
         super().__init__()
         self.config = config
         self.media = media
-        self.code_shape = config.code_shape(media)
+        self.grid = config.grid(media)
         self.encoder = build_encoder(config, media)
         self.quantiser = Quantiser(config.codebook, config.code_dim(media))
         self.decoder = build_decoder(config, media)
+        # (K, D): what stands in for the codes that are not there.
+        missing = torch.zeros(config.codes, config.code_dim(media))
+        if config.missing == "learned":
+            self.missing = nn.Parameter(missing)
+        else:
+            self.register_buffer("missing", missing, persistent=False)
 
     def encode(self, x: Tensor) -> Tensor:
-        """(B, *media shape) -> z_e (B, K, D): each channel of the feature map is one code (section 4.3)."""
-        features: Tensor = self.encoder(x)
-        return features.flatten(2)
+        """(B, *media shape) -> z_e (B, K, D): a code is a channel of the feature map (section 4.3) or a place."""
+        features: Tensor = self.encoder(x).flatten(2)
+        return features if self.config.quantisation == "channel" else features.transpose(1, 2)
 
     def quantise(self, z: Tensor) -> Quantised:
         """z_e (B, K, D) -> indices (B, K) and vectors (B, K, D)."""
@@ -58,7 +66,7 @@ class OrderedVQVAE(nn.Module):
         return self.quantiser.nearest(self.encode(x))
 
     def decode_codes(self, codes: Tensor, lengths: Tensor) -> Tensor:
-        """Decode a prefix of each row of codes; the rest is zero vectors (section 3.2).
+        """Decode a prefix of each row of codes; the rest is `missing` (section 3.2 has zero vectors).
 
         Args:
             codes: (B, K) int64; entries from `lengths` on are ignored but must be valid indices.
@@ -67,8 +75,16 @@ class OrderedVQVAE(nn.Module):
         Returns:
             (B, *media shape), clamped to the range of the media: [0, 1] for images, [-1, 1] for audio.
         """
-        vectors = self.quantiser.lookup(codes) * prefix_mask(lengths, self.config.codes)[..., None]
-        return self._decode_vectors(vectors).clamp(*RANGES[self.media.type])
+        return self.decode_vectors(self.quantiser.lookup(codes), lengths).clamp(*RANGES[self.media.type])
+
+    def decode_vectors(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """The decoder's output, not clamped, for a prefix of each row of code vectors (B, K, D)."""
+        kept = prefix_mask(lengths, self.config.codes)[..., None]
+        vectors = torch.where(kept, vectors, self.missing)
+        if self.config.quantisation == "spatial":
+            vectors = vectors.transpose(1, 2)
+        sample: Tensor = self.decoder(vectors.reshape(len(vectors), self.config.channels, *self.grid))
+        return sample
 
     def losses(self, x: Tensor, lengths: Tensor, commitment: float) -> OrderedLoss:
         """The terms of Eq. (6) for one truncation index per example; Eq. (5) where every length is K.
@@ -82,7 +98,7 @@ class OrderedVQVAE(nn.Module):
         mask = prefix_mask(lengths, self.config.codes)[..., None]
         _, entries = self.quantise(z)
         straight_through = z + (entries - z).detach()
-        reconstruction = self._decode_vectors(straight_through * mask)
+        reconstruction = self.decode_vectors(straight_through, lengths)
         return OrderedLoss(
             _per_example(reconstruction - x),
             _per_example((entries - z.detach()) * mask),
@@ -93,10 +109,6 @@ class OrderedVQVAE(nn.Module):
     def initialise_codebook(self, x: Tensor, generator: torch.Generator) -> None:
         """Place the codebook on the encoder's outputs for x (B, *media shape), B * K >= C."""
         self.quantiser.initialise(self.encode(x).flatten(0, 1), generator)
-
-    def _decode_vectors(self, vectors: Tensor) -> Tensor:
-        sample: Tensor = self.decoder(vectors.reshape(*vectors.shape[:2], *self.code_shape))
-        return sample
 
 
 def _per_example(difference: Tensor) -> Tensor:

@@ -39,9 +39,18 @@ class Media(Frozen):
 class AutoencoderConfig(Frozen):
     """An ordered VQ-VAE (anytime paper, section 4 and appendix E.1).
 
-    One convolution per entry of `filters`; all but the last are followed by LeakyReLU. The last has `codes` output
-    channels, each of which is one code: a vector of `code_dim` numbers that is quantised on its own (channel-wise
-    quantisation, section 4.3). The decoder mirrors the encoder.
+    One convolution per entry of `filters`; all but the last are followed by LeakyReLU. The decoder mirrors the encoder.
+
+    Attributes:
+        codes: K.
+        codebook: C.
+        widths: channels of the hidden layers.
+        leak: of LeakyReLU.
+        quantisation: what of the encoder's feature map is one code (section 4.3 and figure 1): with `channel` it has K
+            channels and each is one; with `spatial` each of its K places is one, as in a plain VQ-VAE.
+        depth: channels of the feature map, for `spatial` only.
+        missing: what stands in for the vectors of codes that are not there: `zero` as in the paper, or `learned`, a
+            vector for each place in the order, from which the decoder can tell how many there are.
     """
 
     codes: PositiveInt
@@ -50,6 +59,9 @@ class AutoencoderConfig(Frozen):
     strides: tuple[PositiveInt, ...]
     widths: tuple[PositiveInt, ...]
     leak: float = 0.2
+    quantisation: Literal["channel", "spatial"] = "channel"
+    depth: PositiveInt | None = None
+    missing: Literal["zero", "learned"] = "zero"
 
     @model_validator(mode="after")
     def _lengths_agree(self) -> AutoencoderConfig:
@@ -63,18 +75,35 @@ class AutoencoderConfig(Frozen):
             )
         if any(f < s for f, s in zip(self.filters, self.strides, strict=True)):
             raise ValueError("a filter smaller than its stride would skip input")
+        if (self.quantisation == "spatial") != (self.depth is not None):
+            raise ValueError("depth is for spatial quantisation, which needs it")
         return self
 
-    def code_shape(self, media: Media) -> tuple[int, ...]:
-        """Spatial shape of one code. Raises ValueError if the strides do not divide the media's shape."""
+    @property
+    def channels(self) -> int:
+        """Of the feature map between encoder and decoder."""
+        return self.codes if self.depth is None else self.depth
+
+    def grid(self, media: Media) -> tuple[int, ...]:
+        """Places of the feature map: height and width, or length.
+
+        Raises:
+            ValueError: the strides do not divide the media's shape, or with spatial quantisation K is not the number
+                of places.
+        """
         factor = math.prod(self.strides)
         if any(size % factor for size in media.shape[1:]):
             raise ValueError(f"strides multiply to {factor}, which does not divide the media shape {list(media.shape)}")
-        return tuple(size // factor for size in media.shape[1:])
+        grid = tuple(size // factor for size in media.shape[1:])
+        if self.quantisation == "spatial" and math.prod(grid) != self.codes:
+            raise ValueError(
+                f"spatial quantisation makes {math.prod(grid)} codes of {list(media.shape)}, not {self.codes}"
+            )
+        return grid
 
     def code_dim(self, media: Media) -> int:
         """D, the numbers in one code vector."""
-        return math.prod(self.code_shape(media))
+        return math.prod(self.grid(media)) if self.depth is None else self.depth
 
 
 class PriorConfig(Frozen):

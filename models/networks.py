@@ -21,9 +21,9 @@ def _padding(size: int, stride: int) -> int:
 
 
 def build_encoder(config: AutoencoderConfig, media: Media) -> nn.Sequential:
-    """(B, *media shape) -> (B, K, *code shape): appendix E.1's stack of strided convolutions."""
+    """(B, *media shape) -> (B, channels, *grid): appendix E.1's stack of strided convolutions."""
     rank = len(media.shape) - 1
-    channels = (media.shape[0], *config.widths, config.codes)
+    channels = (media.shape[0], *config.widths, config.channels)
     layers: list[nn.Module] = []
     for (inputs, outputs), size, stride in zip(pairwise(channels), config.filters, config.strides, strict=True):
         layers += [
@@ -34,9 +34,9 @@ def build_encoder(config: AutoencoderConfig, media: Media) -> nn.Sequential:
 
 
 def build_decoder(config: AutoencoderConfig, media: Media) -> nn.Sequential:
-    """(B, K, *code shape) -> (B, *media shape): the encoder's counterpart, layer by layer in reverse."""
+    """(B, channels, *grid) -> (B, *media shape): the encoder's counterpart, layer by layer in reverse."""
     rank = len(media.shape) - 1
-    channels = (config.codes, *reversed(config.widths), media.shape[0])
+    channels = (config.channels, *reversed(config.widths), media.shape[0])
     layers: list[nn.Module] = []
     for (inputs, outputs), size, stride in zip(
         pairwise(channels), reversed(config.filters), reversed(config.strides), strict=True

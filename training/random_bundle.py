@@ -44,7 +44,7 @@ def _spread(autoencoder: OrderedVQVAE) -> None:
     nn.init.normal_(autoencoder.quantiser.codebook)
     size, codes = autoencoder.config.codebook, autoencoder.config.codes
     vectors = autoencoder.quantiser.lookup(torch.randint(size, (_PROBES, codes)))  # (B, K, D)
-    samples = autoencoder.decoder(vectors.reshape(_PROBES, codes, *autoencoder.code_shape))
+    samples = autoencoder.decode_vectors(vectors, torch.full((_PROBES,), codes))
     low, high = RANGES[autoencoder.media.type]
     *_, weight, bias = autoencoder.decoder.parameters()  # of the last layer, which is linear
     gain = (high - low) / 4 / samples.std()

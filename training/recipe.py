@@ -135,7 +135,7 @@ class Recipe(Frozen):
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
         try:
-            self.autoencoder.code_shape(self.media)
+            self.autoencoder.grid(self.media)
         except ValueError as error:
             raise ValueError(f"autoencoder.strides: {error}") from error
         return self

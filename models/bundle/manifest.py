@@ -51,7 +51,7 @@ class Manifest(Frozen):
 
     @model_validator(mode="after")
     def _curve_is_a_quality_curve(self) -> Manifest:
-        self.autoencoder.code_shape(self.media)
+        self.autoencoder.grid(self.media)
         curve = self.quality_curve
         if len(curve) != self.codes + 1:
             raise ValueError(f"quality_curve has {len(curve)} numbers, expected codes + 1 = {self.codes + 1}")

@@ -42,7 +42,9 @@ struct ConvolutionWeights {
 
 struct DecoderWeights {
     int32_t codes, codebook, layers;
-    const float *entries;  // (codebook, height * width of the first layer)
+    int32_t spatial;       // whether a code is a place of the first layer's input instead of a channel
+    const float *entries;  // (codebook, numbers of a code)
+    const float *missing;  // (codes, numbers of a code): what stands in for codes that are not there
     const ConvolutionWeights *layer;
     float leak, low, high;  // slope below zero between layers; range of the media
 };

@@ -70,8 +70,9 @@ class DecoderWeights(ctypes.Structure):
     """The codebook's entries and the decoder's layers."""
 
     _fields_ = (
-        *((name, c_int32) for name in ("codes", "codebook", "layers")),
+        *((name, c_int32) for name in ("codes", "codebook", "layers", "spatial")),
         ("entries", _floats),
+        ("missing", _floats),
         ("layer", POINTER(ConvolutionWeights)),
         *((name, c_float) for name in ("leak", "low", "high")),
     )

@@ -135,7 +135,7 @@ class _Weights:
 
     def decoder(self, autoencoder: OrderedVQVAE) -> DecoderWeights:
         config, media = autoencoder.config, autoencoder.media
-        shape, layers = autoencoder.code_shape, []
+        shape, layers = autoencoder.grid, []
         for module in autoencoder.decoder:
             if isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d):
                 layers.append(self._convolution(module, shape))
@@ -145,7 +145,9 @@ class _Weights:
             codes=config.codes,
             codebook=config.codebook,
             layers=len(layers),
+            spatial=config.quantisation == "spatial",
             entries=self._floats(autoencoder.quantiser.codebook),
+            missing=self._floats(autoencoder.missing),
             layer=(ConvolutionWeights * len(layers))(*layers),
             leak=config.leak,
             low=low,

@@ -90,3 +90,40 @@ def test_k_means_leaves_no_entry_unused() -> None:
     assert torch.cdist(vectors, quantiser.codebook).min(1).values.mean() < 0.7 * before
     with pytest.raises(ValueError, match="at least as many vectors"):
         quantiser.initialise(vectors[:5], torch.Generator())
+
+
+def test_spatial_codes_are_the_places_of_the_feature_map() -> None:
+    config = AutoencoderConfig(
+        codes=16, codebook=8, filters=(4, 3), strides=(2, 1), widths=(8,), quantisation="spatial", depth=5
+    )
+    autoencoder = OrderedVQVAE(config, Media(type="image", shape=(1, 8, 8)))
+    x = torch.rand(3, 1, 8, 8)
+    places = autoencoder.encoder(x).permute(0, 2, 3, 1).reshape(3, 16, 5)
+    codes = autoencoder.encode_codes(x)
+    assert torch.equal(codes, torch.cdist(places, autoencoder.quantiser.codebook).argmin(-1))
+    grid = autoencoder.quantiser.lookup(codes).reshape(3, 4, 4, 5).permute(0, 3, 1, 2)
+    full = torch.full((3,), 16)
+    assert torch.allclose(autoencoder.decode_codes(codes, full), autoencoder.decoder(grid).clamp(0, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize(("codes", "depth"), [(16, None), (15, 5)])
+def test_spatial_quantisation_needs_a_depth_and_as_many_codes_as_places(codes: int, depth: int | None) -> None:
+    with pytest.raises(ValueError, match=r"depth is for spatial|makes 16 codes of"):
+        AutoencoderConfig(
+            codes=codes, codebook=8, filters=(2,), strides=(2,), widths=(), quantisation="spatial", depth=depth
+        ).grid(Media(type="image", shape=(1, 8, 8)))
+
+
+def test_learned_vectors_stand_in_for_codes_that_are_not_there() -> None:
+    config = AutoencoderConfig(codes=6, codebook=8, filters=(4,), strides=(2,), widths=(), missing="learned")
+    autoencoder = OrderedVQVAE(config, Media(type="image", shape=(1, 8, 8)))
+    torch.autograd.backward(autoencoder.losses(torch.rand(4, 1, 8, 8), torch.tensor([1, 2, 6, 6]), 0.25).total)
+    gradient = autoencoder.missing.grad
+    assert gradient is not None
+    assert not gradient[0].any()  # the first code is always there
+    assert gradient[1:].any(1).all()
+    torch.nn.init.normal_(autoencoder.get_parameter("missing"))
+    vectors = torch.randn(1, 6, 16)
+    mixed = torch.cat([vectors[:, :2], autoencoder.missing[None, 2:]], dim=1)
+    expected = autoencoder.decoder(mixed.reshape(1, 6, 4, 4))
+    assert torch.allclose(autoencoder.decode_vectors(vectors, torch.tensor([2])), expected)

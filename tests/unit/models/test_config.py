@@ -26,7 +26,7 @@ def test_the_papers_code_dimensions_follow_from_its_filters() -> None:
         ({"filters": (), "strides": (), "widths": ()}, "at least one convolution"),
         ({"filters": (1, 4, 3)}, "smaller than its stride"),
         ({"codebook": 1}, "greater than 1"),
-        ({"depth": 3}, "Extra inputs are not permitted"),
+        ({"height": 3}, "Extra inputs are not permitted"),
     ],
 )
 def test_an_autoencoder_that_makes_no_sense_is_refused(change: dict[str, object], said: str) -> None:
@@ -36,7 +36,7 @@ def test_an_autoencoder_that_makes_no_sense_is_refused(change: dict[str, object]
 
 def test_strides_must_divide_the_media() -> None:
     with pytest.raises(ValueError, match="does not divide the media shape"):
-        AutoencoderConfig(**MNIST).code_shape(Media(type="image", shape=(1, 30, 30)))
+        AutoencoderConfig(**MNIST).grid(Media(type="image", shape=(1, 30, 30)))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -169,13 +170,21 @@ def test_codes_are_the_references_whatever_narrows_the_choice(instructions: str)
 @pytest.mark.parametrize("instructions", HERE)
 @pytest.mark.parametrize("half", [True, False])
 @pytest.mark.parametrize(
-    ("media", "filters", "strides", "widths"),
+    ("media", "filters", "strides", "widths", "how"),
     [
-        (Media(type="image", shape=(3, 8, 12)), (4, 4, 3), (2, 2, 1), (5, 40)),
-        (Media(type="image", shape=(1, 6, 6)), (5, 3), (3, 1), (70,)),
-        (Media(type="image", shape=(5, 7, 7)), (3,), (1,), ()),
-        (Media(type="audio", shape=(1, 96), sample_rate=8000), (9, 8, 4), (2, 4, 2), (16, 20)),
-        (Media(type="audio", shape=(6, 30), sample_rate=8000), (5, 3), (3, 1), (33,)),
+        (Media(type="image", shape=(3, 8, 12)), (4, 4, 3), (2, 2, 1), (5, 40), {}),
+        (Media(type="image", shape=(1, 6, 6)), (5, 3), (3, 1), (70,), {"missing": "learned"}),
+        (Media(type="image", shape=(5, 7, 7)), (3,), (1,), (), {}),
+        (Media(type="image", shape=(3, 2, 14)), (4, 3), (2, 1), (9,), {"quantisation": "spatial", "depth": 5}),
+        (Media(type="audio", shape=(1, 96), sample_rate=8000), (9, 8, 4), (2, 4, 2), (16, 20), {}),
+        (Media(type="audio", shape=(6, 30), sample_rate=8000), (5, 3), (3, 1), (33,), {"missing": "learned"}),
+        (
+            Media(type="audio", shape=(1, 28), sample_rate=8000),
+            (5, 3),
+            (4, 1),
+            (8,),
+            {"quantisation": "spatial", "depth": 12, "missing": "learned"},
+        ),
     ],
 )
 def test_media_are_those_of_the_reference_at_every_length(
@@ -185,11 +194,14 @@ def test_media_are_those_of_the_reference_at_every_length(
     filters: tuple[int, ...],
     strides: tuple[int, ...],
     widths: tuple[int, ...],
+    how: dict[str, Any],
 ) -> None:
     prior = PriorConfig(layers=1, width=8, feed_forward=8, heads=2)
-    autoencoder = AutoencoderConfig(codes=7, codebook=11, filters=filters, strides=strides, widths=widths)
+    autoencoder = AutoencoderConfig(codes=7, codebook=11, filters=filters, strides=strides, widths=widths, **how)
     networks = networks_of(prior, autoencoder, media, half=half)
     torch.nn.init.normal_(networks.autoencoder.quantiser.codebook, std=3.0)
+    if autoencoder.missing == "learned":
+        torch.nn.init.normal_(networks.autoencoder.missing)
     model = native(networks, instructions)
     for slot in range(SLOTS):
         model.begin(slot, SampleRequest(slot, codes=tuple(range(slot % 8))))
