@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.config import AutoencoderConfig, Media
+from models.estimators import Estimator, straight_through
 from models.networks import build_decoder, build_encoder
 from models.quantiser import Quantised, Quantiser
 from models.truncation import prefix_mask
@@ -28,10 +29,24 @@ class OrderedLoss(NamedTuple):
         return self.reconstruction + self.codebook + self.commitment
 
 
+class TrainingPass(NamedTuple):
+    """What one pass over a batch gives to learn from.
+
+    Attributes:
+        losses: the terms to minimise.
+        z: (B, K, D), what the encoder made of each code, cut off from the gradient.
+        indices: (B, K) int64, the entries that it chose.
+    """
+
+    losses: OrderedLoss
+    z: Tensor
+    indices: Tensor
+
+
 class OrderedVQVAE(nn.Module):
     """Encoder, quantiser and decoder whose K codes are sorted by importance.
 
-    Trained with `losses`: at full length it is the VQ-VAE of Eq. (5); with random lengths the order-inducing Eq. (6).
+    Trained with `train_pass`: at full length it is the VQ-VAE of Eq. (5); with random lengths Eq. (6) orders its codes.
     """
 
     missing: Tensor
@@ -86,24 +101,27 @@ class OrderedVQVAE(nn.Module):
         sample: Tensor = self.decoder(vectors.reshape(len(vectors), self.config.channels, *self.grid))
         return sample
 
-    def losses(self, x: Tensor, lengths: Tensor, commitment: float) -> OrderedLoss:
+    def train_pass(
+        self, x: Tensor, lengths: Tensor, commitment: float, carry: Estimator = straight_through
+    ) -> TrainingPass:
         """The terms of Eq. (6) for one truncation index per example; Eq. (5) where every length is K.
 
         Args:
             x: (B, *media shape).
             lengths: (B,) int64, each 1..K.
             commitment: beta.
+            carry: how the gradient passes the quantiser.
         """
         z = self.encode(x)
         mask = prefix_mask(lengths, self.config.codes)[..., None]
-        _, entries = self.quantise(z)
-        straight_through = z + (entries - z).detach()
-        reconstruction = self.decode_vectors(straight_through, lengths)
-        return OrderedLoss(
+        chosen = self.quantise(z)
+        reconstruction = self.decode_vectors(carry(z, chosen.vectors), lengths)
+        losses = OrderedLoss(
             _per_example(reconstruction - x),
-            _per_example((entries - z.detach()) * mask),
-            commitment * _per_example((z - entries.detach()) * mask),
+            _per_example((chosen.vectors - z.detach()) * mask),
+            commitment * _per_example((z - chosen.vectors.detach()) * mask),
         )
+        return TrainingPass(losses, z.detach(), chosen.indices)
 
     @torch.no_grad()
     def initialise_codebook(self, x: Tensor, generator: torch.Generator) -> None:

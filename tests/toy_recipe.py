@@ -12,6 +12,7 @@ from rich.console import Console
 from training.context import RunContext
 from training.data.dataset import prepare
 from training.data.sources import open_source
+from training.options import CodebookRecipe
 from training.progress import RunProgress
 from training.recipe import Recipe
 
@@ -37,9 +38,11 @@ def toy_recipe() -> Recipe:
     )
 
 
-def toy_run(data: Path, directory: Path, checkpoint_seconds: float = 0.0) -> RunContext:
+def toy_run(
+    data: Path, directory: Path, checkpoint_seconds: float = 0.0, codebook: CodebookRecipe | None = None
+) -> RunContext:
     """A run of the toy recipe that checkpoints after every step unless told otherwise."""
-    recipe = toy_recipe()
+    recipe = toy_recipe().model_copy(update={"codebook": codebook or CodebookRecipe()})
     progress = RunProgress(directory / "logs", Console(file=io.StringIO()))
     dataset = prepare(open_source(str(data)), recipe)
     return RunContext(recipe, dataset, directory, torch.device("cpu"), progress, checkpoint_seconds)

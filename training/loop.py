@@ -16,8 +16,8 @@ from models.errors import AnytimeError
 from training.averaging import WeightAverage
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.context import RunContext
+from training.options import Optimisation
 from training.progress import StageProgress
-from training.recipe import Optimisation
 from training.schedule import learning_rate
 from training.seeds import derive_seed, shuffled
 from training.state import TrainedStage
@@ -39,6 +39,10 @@ class Task(Protocol):
     @property
     def network(self) -> nn.Module:
         """What is trained, on the run's device."""
+
+    @property
+    def memory(self) -> nn.Module | None:
+        """What a checkpoint must keep besides the network, but does not ship; None if there is nothing."""
 
     @property
     def examples(self) -> int:
@@ -197,6 +201,8 @@ class _Loop:
         tensors |= {f"best.{name}": tensor for name, tensor in position.best.items()}
         if self.average:
             tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
+        if self.task.memory:
+            tensors |= {f"memory.{name}": tensor for name, tensor in self.task.memory.state_dict().items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in moments.items()}
         facts: dict[str, Any] = {"epoch": position.epoch, "step": position.step, "best_epoch": position.best_epoch}
@@ -215,6 +221,8 @@ class _Loop:
         self.task.network.load_state_dict(_named(tensors, "network."))
         if self.average:
             self.average.load_state_dict(_named(tensors, "average."))
+        if self.task.memory:
+            self.task.memory.load_state_dict(_named(tensors, "memory."))
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _named(tensors, "optimiser.").items():
             index, _, moment = name.partition(".")

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from models.config import AutoencoderConfig, Frozen, Media, PositiveInt, PriorConfig, SamplingDefaults
 from models.errors import RecipeError
-from training.truncation import Truncation
+from training.options import CodebookRecipe, Stages
 
 BUNDLED = Path(__file__).resolve().parent / "recipes"
-
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class DataRecipe(Frozen):
@@ -30,64 +26,6 @@ class DataRecipe(Frozen):
 
     validation: PositiveInt
     limit: PositiveInt | None = None
-
-
-class Optimisation(Frozen):
-    """What every trained stage has: epochs of Adam over shuffled batches.
-
-    Attributes:
-        schedule: `constant`, or `cosine` down to zero at the last step; both after a linear warm-up.
-        warmup: share of all steps that the warm-up takes.
-        weight_decay: decoupled (AdamW); 0 is plain Adam.
-        gradient_clip: largest L2 norm of the gradient; None leaves it alone.
-        average: decay of a running mean of the weights, which is what is validated and kept; None for the weights
-            themselves.
-    """
-
-    epochs: PositiveInt
-    batch: PositiveInt = 128
-    learning_rate: PositiveFloat = 1e-3
-    schedule: Literal["constant", "cosine"] = "constant"
-    warmup: Share = 0.0
-    weight_decay: NonNegativeFloat = 0.0
-    gradient_clip: PositiveFloat | None = None
-    average: Share | None = None
-
-
-class AutoencoderStage(Optimisation):
-    """A stage that trains the autoencoder, Eq. (5) or (6); `commitment` is their beta, 0.1 to 2.0 in the paper."""
-
-    commitment: NonNegativeFloat = 0.25
-
-
-class OrderedStage(AutoencoderStage):
-    """The stage that orders the codes, Eq. (6); `truncation` says how many of them an example keeps."""
-
-    truncation: Truncation = Truncation()
-
-
-class PriorStage(Optimisation):
-    """The stage that trains the prior.
-
-    Attributes:
-        label_dropout: share of samples that see the null label.
-        precision: of the training steps' matrix products; weights, their gradients and the loss are float32 either way.
-            `bfloat16` is quicker where the hardware has it (GPUs, CPUs with AMX or AVX512-BF16), and slower elsewhere.
-    """
-
-    label_dropout: Share = 0.1
-    precision: Literal["float32", "bfloat16"] = "float32"
-
-
-class Stages(Frozen):
-    """The trained stages: autoencoder at full length, the same autoencoder ordered, and the prior over its codes.
-
-    Without `ordered` the codes stay as they are: the paper's unordered baseline, or a model tailored to one length.
-    """
-
-    autoencoder: AutoencoderStage
-    ordered: OrderedStage | None = None
-    prior: PriorStage
 
 
 class EvaluateRecipe(Frozen):
@@ -119,6 +57,7 @@ class Recipe(Frozen):
     media: Media
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
     autoencoder: AutoencoderConfig
+    codebook: CodebookRecipe = CodebookRecipe()
     prior: PriorConfig
     sampling: SamplingDefaults = SamplingDefaults()
     data: DataRecipe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from training.recipe import Optimisation
+from training.options import Optimisation
 
 
 def learning_rate(settings: Optimisation, step: int, total: int) -> float:

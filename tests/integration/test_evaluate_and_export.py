@@ -69,7 +69,7 @@ def train_models(context: RunContext) -> None:
     autoencoder.initialise_codebook(x, generator)
     optimiser = torch.optim.Adam(autoencoder.parameters(), lr=1e-2)
     for _ in range(60):
-        loss = autoencoder.losses(x, sample_lengths(len(x), torch.ones(6), generator), 0.25).total
+        loss = autoencoder.train_pass(x, sample_lengths(len(x), torch.ones(6), generator), 0.25).losses.total
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()

@@ -21,7 +21,7 @@ from models.config import PositiveInt
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.dataset import Split, fingerprint
 from training.files import CheckpointError
-from training.recipe import Optimisation, PositiveFloat, Share
+from training.options import Optimisation, PositiveFloat, Share
 from training.schedule import learning_rate
 from training.seeds import derive_seed, shuffled
 

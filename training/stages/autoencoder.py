@@ -8,14 +8,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from models.autoencoder import OrderedLoss
-from models.truncation import sample_lengths
+from models.truncation import prefix_mask, sample_lengths
 from training.checkpoint import load_tensors
+from training.codebook import MovingCodebook, estimator_of
 from training.context import RunContext
 from training.loop import train
+from training.options import AutoencoderStage, OrderedStage
 from training.progress import StageProgress, tile
-from training.recipe import AutoencoderStage, OrderedStage
 from training.seeds import generator, shuffled
+from training.truncation import length_shares
 
 VALIDATION_BATCH = 500
 CODEBOOK_IMAGES = 2048  # images whose encodings seed the codebook, if there are as many and no more are needed
@@ -44,7 +45,11 @@ class AutoencoderTask:
         self.codes = self.codes_per_example = context.recipe.autoencoder.codes
         settings = _settings(context, stage)
         self.commitment = settings.commitment
-        self.shares = settings.truncation.shares(self.codes) if isinstance(settings, OrderedStage) else None
+        codebook = context.recipe.codebook
+        self.estimator = estimator_of(codebook)
+        averages = codebook.learning == "average"
+        self.memory = MovingCodebook(self.network.quantiser.codebook.data, codebook) if averages else None
+        self.shares = length_shares(settings.truncation, self.codes) if isinstance(settings, OrderedStage) else None
 
     def start(self) -> None:
         """Fresh weights with a codebook placed on their output, or the full-length autoencoder's."""
@@ -66,7 +71,13 @@ class AutoencoderTask:
             lengths = torch.full((len(rows),), self.codes)
         else:
             lengths = sample_lengths(len(rows), self.shares, torch.Generator().manual_seed(seed))
-        losses = self._losses(x, lengths)
+        lengths = lengths.to(x.device)
+        done = self.network.train_pass(x, lengths, self.commitment, self.estimator)
+        losses = done.losses
+        if self.memory:
+            losses = losses._replace(codebook=torch.zeros_like(losses.codebook))
+            kept = prefix_mask(lengths, self.codes)
+            self.memory.update(done.z[kept], done.indices[kept], seed)
         return losses.total, {"reconstruction": losses.reconstruction.detach()}
 
     def validate(self) -> Mapping[str, float]:
@@ -78,7 +89,8 @@ class AutoencoderTask:
             x = split.batch(slice(start, start + VALIDATION_BATCH), self.context.device)
             ordinal = torch.arange(start, start + len(x))
             lengths = ordinal % self.codes + 1 if self.stage == "ordered" else torch.full_like(ordinal, self.codes)
-            sums += len(x) * torch.stack(self._losses(x, lengths)).cpu()
+            losses = self.network.train_pass(x, lengths.to(x.device), self.commitment).losses
+            sums += len(x) * torch.stack(losses).cpu()
             used[self.network.encode_codes(x).cpu().flatten()] = True
         reconstruction, codebook, commitment = (sums / len(split)).tolist()
         return {
@@ -94,9 +106,6 @@ class AutoencoderTask:
         lengths = sorted({1, *(max(1, self.codes * quarter // 4) for quarter in (1, 2, 3, 4))})
         rows = [self.network.decode_codes(codes, torch.full((len(x),), n, device=x.device)) for n in lengths]
         progress.image("reconstructions", tile(torch.cat([x, *rows]).cpu().numpy(), len(x)), step)
-
-    def _losses(self, x: Tensor, lengths: Tensor) -> OrderedLoss:
-        return self.network.losses(x, lengths.to(x.device), self.commitment)
 
 
 def _settings(context: RunContext, stage: Literal["autoencoder", "ordered"]) -> AutoencoderStage:

@@ -29,6 +29,7 @@ class PriorTask:
 
     stage: TrainedStage = "prior"
     criterion = "loss"
+    memory = None
 
     def __init__(self, context: RunContext) -> None:
         self.context = context

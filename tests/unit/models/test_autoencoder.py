@@ -33,7 +33,7 @@ def test_equation_6_by_hand(autoencoder: OrderedVQVAE) -> None:
         picture = autoencoder.decoder(kept.reshape(1, 6, 4, 4))
         distance = (z[i, :length] - entries[i, :length]).square().sum()
         expected += torch.stack([(picture - x[i]).square().sum(), distance, beta * distance]) / len(x)
-    losses = autoencoder.losses(x, lengths, beta)
+    losses = autoencoder.train_pass(x, lengths, beta).losses
     assert torch.allclose(torch.stack(list(losses)), expected, rtol=1e-4)
     assert losses.total == pytest.approx(expected.sum().item(), rel=1e-4)
 
@@ -47,7 +47,7 @@ def test_gradients_go_where_equation_5_sends_them() -> None:
         gradients = torch.autograd.grad(term, [encoder, codebook], allow_unused=True, retain_graph=True)
         return tuple(g is not None and bool(g.abs().sum() > 0) for g in gradients)
 
-    losses = autoencoder.losses(x, full, 0.25)
+    losses = autoencoder.train_pass(x, full, 0.25).losses
     assert touched(losses.reconstruction) == (True, False)  # straight through to the encoder, past the codebook
     assert touched(losses.codebook) == (False, True)
     assert touched(losses.commitment) == (True, False)
@@ -117,7 +117,8 @@ def test_spatial_quantisation_needs_a_depth_and_as_many_codes_as_places(codes: i
 def test_learned_vectors_stand_in_for_codes_that_are_not_there() -> None:
     config = AutoencoderConfig(codes=6, codebook=8, filters=(4,), strides=(2,), widths=(), missing="learned")
     autoencoder = OrderedVQVAE(config, Media(type="image", shape=(1, 8, 8)))
-    torch.autograd.backward(autoencoder.losses(torch.rand(4, 1, 8, 8), torch.tensor([1, 2, 6, 6]), 0.25).total)
+    x, lengths = torch.rand(4, 1, 8, 8), torch.tensor([1, 2, 6, 6])
+    torch.autograd.backward(autoencoder.train_pass(x, lengths, 0.25).losses.total)
     gradient = autoencoder.missing.grad
     assert gradient is not None
     assert not gradient[0].any()  # the first code is always there

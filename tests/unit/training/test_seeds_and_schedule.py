@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.recipe import Optimisation
+from training.options import Optimisation
 from training.schedule import learning_rate
 from training.seeds import derive_seed, generator, shuffled
 

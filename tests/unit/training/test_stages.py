@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,20 +33,21 @@ def test_full_length_stage_is_equation_5(context: RunContext) -> None:
     task, rows = AutoencoderTask(context, "autoencoder"), torch.arange(7)
     task.start()
     x = context.dataset.train.batch(rows, context.device)
-    expected = task.network.losses(x, torch.full((7,), task.codes), context.recipe.stages.autoencoder.commitment).total
+    commitment = context.recipe.stages.autoencoder.commitment
+    expected = task.network.train_pass(x, torch.full((7,), task.codes), commitment).losses.total
     assert task.loss(rows, seed=1)[0].item() == expected.item()
 
 
 def test_ordered_stage_draws_a_length_for_every_picture(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
     task, seen = AutoencoderTask(context, "ordered"), list[torch.Tensor]()
     task.start()
-    losses = task.network.losses
+    train_pass = task.network.train_pass
 
-    def recorded(x: torch.Tensor, lengths: torch.Tensor, commitment: float) -> object:
+    def recorded(x: torch.Tensor, lengths: torch.Tensor, *how: Any) -> object:
         seen.append(lengths)
-        return losses(x, lengths, commitment)
+        return train_pass(x, lengths, *how)
 
-    monkeypatch.setattr(task.network, "losses", recorded)
+    monkeypatch.setattr(task.network, "train_pass", recorded)
     for seed in (1, 1, 2):
         task.loss(torch.arange(300), seed)
     assert torch.equal(seen[0], seen[1])

@@ -15,6 +15,7 @@ from training.checkpoint import load_checkpoint, load_tensors
 from training.context import RunContext
 from training.files import CheckpointError
 from training.loop import DivergedError, Task, train
+from training.options import CodebookRecipe
 from training.stages import codes
 from training.stages.autoencoder import AutoencoderTask
 from training.stages.prior import PriorTask
@@ -92,6 +93,21 @@ def test_killed_and_resumed_is_the_same_to_the_last_bit(
     assert context.checkpoint_path(stage).read_bytes() == unbroken.checkpoint_path(stage).read_bytes()
     if checkpoint_seconds == 0:
         assert taken == STEPS * EPOCHS - sum(kills)
+
+
+def test_a_codebook_that_follows_its_vectors_goes_on_to_the_last_bit(data: Path, tmp_path: Path) -> None:
+    codebook = CodebookRecipe(learning="average", decay=0.8, revive=0.3, estimator="rotation")
+    unbroken, broken = (toy_run(data, tmp_path / name, codebook=codebook) for name in ("unbroken", "broken"))
+    train_stage(unbroken, "autoencoder")
+    for kill_at in (3, 14):
+        with pytest.raises(Killed):
+            train_stage(broken, "autoencoder", kill_at)
+    train_stage(broken, "autoencoder")
+    weights = broken.weights_path("autoencoder")
+    assert weights.read_bytes() == unbroken.weights_path("autoencoder").read_bytes()
+    start = AutoencoderTask(unbroken, "autoencoder")
+    start.start()
+    assert not torch.allclose(load_tensors(weights)["quantiser.codebook"], start.network.quantiser.codebook, atol=0.1)
 
 
 def test_another_seed_is_another_model(unbroken: RunContext, data: Path, tmp_path: Path) -> None:

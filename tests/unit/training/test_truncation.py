@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from models.truncation import sample_lengths
-from training.truncation import Truncation
+from training.options import Truncation
+from training.truncation import length_shares
 
 laws = st.one_of(
     st.builds(Truncation, law=st.sampled_from(["uniform", "mixed"]), shortest=st.integers(1, 20)),
@@ -19,7 +20,7 @@ laws = st.one_of(
 
 @given(laws, st.integers(1, 130))
 def test_every_law_is_a_distribution_that_reaches_the_full_length(law: Truncation, codes: int) -> None:
-    shares = law.shares(codes)
+    shares = length_shares(law, codes)
     assert shares.shape == (codes,)
     assert shares.sum().item() == pytest.approx(1)
     assert shares.min() >= 0
@@ -28,24 +29,24 @@ def test_every_law_is_a_distribution_that_reaches_the_full_length(law: Truncatio
 
 
 def test_the_uniform_law() -> None:
-    assert Truncation().shares(4).tolist() == [0.25] * 4
-    assert Truncation(shortest=3).shares(4).tolist() == [0, 0, 0.5, 0.5]
+    assert length_shares(Truncation(), 4).tolist() == [0.25] * 4
+    assert length_shares(Truncation(shortest=3), 4).tolist() == [0, 0, 0.5, 0.5]
 
 
 def test_the_geometric_law_is_appendix_c3s() -> None:
     rate, codes = 0.1, 70
     expected = [(1 - rate) ** (i - 1) * rate / (1 - (1 - rate) ** codes) for i in range(1, codes + 1)]
-    assert Truncation(law="geometric", rate=rate).shares(codes).tolist() == pytest.approx(expected)
+    assert length_shares(Truncation(law="geometric", rate=rate), codes).tolist() == pytest.approx(expected)
 
 
 def test_the_mixed_law() -> None:
     uniform, power = 1 / 6 / 3, 1 / 4 / 3  # powers of two up to 6, and 6 itself: 1, 2, 4, 6
     expected = [uniform + power, uniform + power, uniform, uniform + power, uniform, uniform + power + 1 / 3]
-    assert Truncation(law="mixed").shares(6).tolist() == pytest.approx(expected)
+    assert length_shares(Truncation(law="mixed"), 6).tolist() == pytest.approx(expected)
 
 
 def test_drawn_lengths_follow_the_law() -> None:
-    shares = Truncation(law="geometric", rate=0.3, shortest=2).shares(6)
+    shares = length_shares(Truncation(law="geometric", rate=0.3, shortest=2), 6)
     drawn = sample_lengths(50_000, shares, torch.Generator().manual_seed(0))
     observed = drawn.bincount(minlength=7)[1:].double() / len(drawn)
     assert observed.tolist() == pytest.approx(shares.tolist(), abs=0.01)
