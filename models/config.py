@@ -35,6 +35,11 @@ class Media(Frozen):
             raise ValueError("sample_rate is for audio, and audio needs it")
         return self
 
+    @property
+    def seconds(self) -> float | None:
+        """How long a clip lasts; None for an image."""
+        return None if self.sample_rate is None else self.shape[-1] / self.sample_rate
+
 
 class AutoencoderConfig(Frozen):
     """An ordered VQ-VAE (anytime paper, section 4 and appendix E.1).

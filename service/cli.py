@@ -72,23 +72,25 @@ def serve(
 
 
 def generate(
-    out: Annotated[Path, typer.Option(help="Where to write; the suffix decides: .png .webp .jpg .npy.")] = Path(
-        "out.png"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Where to write; the suffix decides: .png .webp .jpg, .wav .flac .ogg, or .npy.")
+    ] = Path("out.png"),
     url: Annotated[str, typer.Option(help="The server.")] = "http://127.0.0.1:8000",
     model: Annotated[str | None, typer.Option(help="Name of the model, if several are loaded.")] = None,
     deadline_ms: Annotated[list[float] | None, typer.Option(help="Milliseconds; repeat it to compare.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Decides the picture; random if left out.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides the sample; random if left out.")] = None,
     label: Annotated[str | None, typer.Option(help="Class to draw, by name or index.")] = None,
     n: Annotated[int, typer.Option(help="Samples per request.")] = 1,
-    scale: Annotated[int, typer.Option(help="Enlarge by a whole factor.")] = 8,
+    scale: Annotated[int | None, typer.Option(help="Enlarge a picture by a whole factor; 8 if left out.")] = None,
 ) -> None:
-    """Ask a server for a picture; with several deadlines, for the same picture at each.
+    """Ask a server for a picture or a clip; with several deadlines, for the same picture at each.
 
     Several deadlines or samples are written side by side into one picture, and listed in a table.
 
     Examples:
         anytime generate --deadline-ms 50 --seed 7 --out x.png
+
+        anytime generate --model spoken-digits --label seven --out seven.wav
 
         anytime generate --deadline-ms 10 --deadline-ms 50 --deadline-ms 2000 --label sneaker --out strip.png
     """

@@ -21,8 +21,8 @@ class _Message(msgspec.Struct, frozen=True, tag=True):
     """Base of every message; `tag` names the class on the wire."""
 
 
-class ImageOptions(msgspec.Struct, frozen=True):
-    """How to turn a decoded sample into bytes. `scale` enlarges images by a whole factor, nearest neighbour."""
+class Encoding(msgspec.Struct, frozen=True):
+    """How to turn a decoded sample into bytes. `scale` enlarges pictures by a whole factor; that of audio is 1."""
 
     format: str
     scale: int = 1
@@ -58,7 +58,7 @@ class Submit(_Message, frozen=True):
     remaining_ms: float
     n: int
     sampling: Sampling
-    encoding: ImageOptions
+    encoding: Encoding
     min_codes: int
     max_codes: int
     target_codes: int | None = None
@@ -95,7 +95,7 @@ class Remeasure(_Message, frozen=True):
 
     model: str
     n: int
-    encoding: ImageOptions
+    encoding: Encoding
 
 
 class Drain(_Message, frozen=True):

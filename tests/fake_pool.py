@@ -33,6 +33,13 @@ def manifest(name: str = "tiny", labels: tuple[str, ...] = ("Boot", "Bag", "Coat
     )
 
 
+def audio_manifest(name: str = "clips", sample_rate: int = 8000, channels: int = 1) -> Manifest:
+    """A model of 4 codes over clips of a hundredth of a second."""
+    values = manifest(name).model_dump()
+    values["media"] = {"type": "audio", "shape": (channels, sample_rate // 100), "sample_rate": sample_rate}
+    return Manifest.model_validate(values)
+
+
 def output(index: int = 0, codes: int = 4, stop_reason: str = "complete", data: bytes = PNG) -> messages.Output:
     """One encoded sample."""
     return messages.Output(index, data, list(range(codes)), stop_reason, (0.0, 0.5, 0.75, 0.9, 1.0)[codes])

@@ -58,7 +58,7 @@ def generation(model: str = "tiny", n: int = 1, seed: int = 7, **fields: Any) ->
         model=model,
         n=n,
         sampling=messages.Sampling(seed, 1, 1.0, 0, 1.0),
-        encoding=messages.ImageOptions("png"),
+        encoding=messages.Encoding("png"),
         **values | fields,
     )
 

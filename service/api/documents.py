@@ -67,24 +67,25 @@ def _header_parameter(name: str, description: str, example: str, pattern: re.Pat
     return parameter(name, "header", description, example, pattern=f"^({pattern.pattern})$")
 
 
-_ANSWER_EXAMPLE = {
-    "id": "5f0c2a",
-    "model": "fashion-mnist",
-    "outputs": [
-        {
-            "index": 0,
-            "media_type": "image/png",
-            "codes": [17, 4, 99, 60],
-            "codes_total": 16,
-            "expected_quality": 0.71,
-            "seed": 7,
-            "label": "Sneaker",
-            "b64": "iVBORw0KGgo=",
-            "stop_reason": "deadline",
-        }
-    ],
-    "deadline_ms": 50,
-    "timing": {"queue_ms": 0.2, "sample_ms": 41.0, "decode_ms": 2.9, "encode_ms": 0.1, "total_ms": 45.3},
+def _answer_example(model: str, label: str, media_type: str, b64: str) -> dict[str, Any]:
+    output = {
+        "index": 0,
+        "media_type": media_type,
+        "codes": [17, 4, 99, 60],
+        "codes_total": 16,
+        "expected_quality": 0.71,
+        "seed": 7,
+        "label": label,
+        "b64": b64,
+        "stop_reason": "deadline",
+    }
+    timing = {"queue_ms": 0.2, "sample_ms": 41.0, "decode_ms": 2.9, "encode_ms": 0.1, "total_ms": 45.3}
+    return {"id": "5f0c2a", "model": model, "outputs": [output], "deadline_ms": 50, "timing": timing}
+
+
+_ANSWER_EXAMPLES = {
+    "image": {"value": _answer_example("fashion-mnist", "Sneaker", "image/png", "iVBORw0KGgo=")},
+    "audio": {"value": _answer_example("spoken-digits", "seven", "audio/wav", "UklGRg==")},
 }
 _BARE = {"schema": {"type": "string", "contentEncoding": "binary"}}
 _FACTS = {
@@ -119,7 +120,7 @@ GENERATE_DOCUMENT: dict[str, Any] = {
     "responses": {
         200: {
             "content": {
-                "application/json": {"schema": reference("Answer"), "example": _ANSWER_EXAMPLE},
+                "application/json": {"schema": reference("Answer"), "examples": _ANSWER_EXAMPLES},
                 **dict.fromkeys(MEDIA_TYPES.values(), _BARE),
             },
             "headers": {

@@ -76,9 +76,9 @@ async def generate(request: Request) -> Response:
     except ClientDisconnect:
         account.abandoned()
         return Response(status_code=_CLIENT_CLOSED)
-    file_format = choose(_accept(request), body.format, body.n)
     manifest = find_model(body.model, server.pool.manifests)
     account.model = manifest.name
+    file_format = choose(_accept(request), manifest.media, body.format, body.n)
     account.deadline_ms = deadline_ms(body.deadline_ms, request.headers.raw, server.settings)
     resolved = resolve(body, manifest, server.settings, file_format=file_format)
     ticket = server.pool.submit(resolved.generation, account.deadline)
@@ -164,7 +164,7 @@ async def _result_unless_disconnected(request: Request, ticket: Ticket) -> messa
 def _response(
     ticket_id: str, result: messages.Result, resolved: Resolved, account: Account, *, bare: bool
 ) -> _Delivery:
-    """The bare picture with the facts in its headers, or JSON."""
+    """The bare sample with the facts in its headers, or JSON."""
     headers = {
         "Server-Timing": server_timing(result.timing, account.elapsed_ms()),
         "Cache-Control": "no-store",

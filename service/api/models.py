@@ -11,19 +11,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.bundle.manifest import Manifest
+from models.config import Media
 from service.api.documents import json_response, parameter, problem_responses
 from service.api.resolve import find_model
 from service.api.server import Server, server_of
+from service.encode import formats_of
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
 class MediaDescription(msgspec.Struct):
-    """What a sample is: its type and shape, channels first."""
+    """What a sample is: its type, image or audio, and its shape, channels first."""
 
     type: str
     shape: list[int]
-    sample_rate: int | None
+    sample_rate: Annotated[int | None, Meta(description="Of audio, per second.")]
+    duration_seconds: Annotated[float | None, Meta(description="Of audio: how long every sample is.")]
+    formats: Annotated[list[str], Meta(description="What samples can be sent as; the first if a request says nothing.")]
 
 
 class SamplingDescription(msgspec.Struct):
@@ -57,6 +61,11 @@ class ModelList(msgspec.Struct):
     models: list[ModelDescription]
 
 
+def _describe_media(media: Media) -> MediaDescription:
+    seconds = None if media.seconds is None else round(media.seconds, 6)
+    return MediaDescription(media.type, list(media.shape), media.sample_rate, seconds, list(formats_of(media)))
+
+
 def describe(manifest: Manifest, server: Server) -> ModelDescription:
     """A loaded model as a client sees it."""
     minimum = server.pool.minimum_deadline_ms(manifest.name)
@@ -65,7 +74,7 @@ def describe(manifest: Manifest, server: Server) -> ModelDescription:
         version=manifest.version,
         description=manifest.description,
         kind=manifest.kind,
-        media=MediaDescription(manifest.media.type, list(manifest.media.shape), manifest.media.sample_rate),
+        media=_describe_media(manifest.media),
         codes=manifest.codes,
         labels=list(manifest.labels),
         sampling=SamplingDescription(**manifest.sampling.model_dump()),

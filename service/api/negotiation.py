@@ -1,14 +1,16 @@
-"""Content negotiation (RFC 9110, section 12.5.1): JSON, or the bare picture."""
+"""Content negotiation (RFC 9110, section 12.5.1): JSON, or the bare sample."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from models.config import Media
 from service.api.problems import NotAcceptable, invalid_field
-from service.encode import MEDIA_TYPES
+from service.encode import MEDIA_TYPES, formats_of
 
 JSON = "application/json"
+_OTHER_NAMES = {"audio/x-wav": "audio/wav", "audio/vnd.wave": "audio/wav"}  # by habit, and by the registry
 _RANGE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)/([!#$%&'*+.^_`|~0-9A-Za-z-]+)")
 _WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
@@ -41,24 +43,25 @@ def parse_accept(header: str) -> list[MediaRange]:
             value.strip() for key, _, value in (p.partition("=") for p in parameters) if key.strip().lower() == "q"
         ]
         if match and all(_WEIGHT.fullmatch(weight) for weight in weights):
-            ranges.append(MediaRange(match[1].lower(), match[2].lower(), float(weights[0]) if weights else 1.0))
+            main, sub = _OTHER_NAMES.get(name.lower(), name.lower()).split("/")
+            ranges.append(MediaRange(main, sub, float(weights[0]) if weights else 1.0))
     return ranges
 
 
-def choose(accept: str | None, requested_format: str, samples: int) -> str | None:
-    """The format of a bare answer (a key of MEDIA_TYPES), or None for JSON.
+def choose(accept: str | None, media: Media, requested_format: str | None, samples: int) -> str | None:
+    """The format of a bare answer, one of the media's own, or None for JSON.
 
     The highest weight wins, then the range that names the type most closely, then JSON, then the format that the body
-    asked for. Several samples fit only into JSON.
+    asked for, then the usual one of the media. Several samples fit only into JSON.
 
     Raises:
-        NotAcceptable: nothing that the service can send is accepted.
+        NotAcceptable: nothing that samples of this media can be sent as is accepted.
         InvalidField: only bare media are accepted, and the request is for several samples.
     """
     if accept is None or not accept.strip():
         return None
     ranges = parse_accept(accept)
-    formats = [requested_format, *(name for name in MEDIA_TYPES if name != requested_format)]
+    formats = sorted(formats_of(media), key=lambda name: name != requested_format)
     best: tuple[float, int, str | None] = (0.0, -1, None)
     media_accepted = False
     for file_format in (None, *formats):
@@ -72,8 +75,9 @@ def choose(accept: str | None, requested_format: str, samples: int) -> str | Non
     if best[0] > 0:
         return best[2]
     if media_accepted:
-        raise invalid_field("n", "must be 1 for an answer that is the bare picture; accept application/json for more")
-    raise NotAcceptable(f"Accept leaves nothing of {JSON}, {', '.join(MEDIA_TYPES.values())}.")
+        raise invalid_field("n", "must be 1 for an answer that is the bare sample; accept application/json for more")
+    offered = ", ".join(MEDIA_TYPES[name] for name in formats_of(media))
+    raise NotAcceptable(f"Accept leaves nothing of {JSON}, {offered}, which samples of this model can be sent as.")
 
 
 def _quality(ranges: list[MediaRange], media_type: str) -> tuple[float, int]:

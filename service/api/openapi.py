@@ -15,19 +15,23 @@ from service.api.problems import Problem
 
 TITLE = "Anytime"
 DESCRIPTION = """\
-Generates images inside a deadline. A request says how long it may take; the answer comes inside that time, complete,
-with as many codes as the time allowed, and says how many those are, what quality to expect and why there are not more.
+Generates images and audio inside a deadline. A request says how long it may take; the answer comes inside that time,
+complete, with as many codes as the time allowed, and says how many those are, what quality to expect and why there are
+not more.
 
 **Deadlines.** The earliest of the body's `deadline_ms` and the headers `x-request-timeout-seconds`, `grpc-timeout` and
 `x-envoy-expected-rq-timeout-ms` wins. All count from the server's receipt of the request to the answer's last byte.
+
+**Formats.** Images are sent as PNG, WebP, JPEG or `npy`, audio as WAV, FLAC, Ogg Vorbis or `npy`: inside JSON, or bare
+if `Accept` names one. `GET /v1/models` says which a model has.
 
 **Errors** are `application/problem+json` (RFC 9457) with a stable `type`.
 
 **Websocket `/v1/stream`.** Text messages in: `{"type": "generate", "id": "a", ...}` with the fields of
 `POST /v1/generate` and `preview_ms`, `binary`; `{"type": "stop", "id": "a"}` answers a request now;
 `{"type": "cancel", "id": "a"}` forgets it. Events out: `accepted`, `preview`, then exactly one `completed` or `error`,
-each with the request's `id`. With `"binary": true` the media follows its event as one binary frame. A `stop` or
-`cancel` that crosses the ending of its request has no effect.
+each with the request's `id`. Every preview is a complete picture or clip. With `"binary": true` the media follows its
+event as one binary frame. A `stop` or `cancel` that crosses the ending of its request has no effect.
 """
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from models.bundle.manifest import Manifest
+from models.config import Media
 from service import messages
 from service.api.problems import invalid_field
 from service.api.schemas import LARGEST_SEED, GenerateRequest
-from service.encode import check_encodable
+from service.encode import check_encodable, formats_of
 from service.errors import InvalidField, ModelNotFound
 from service.pool import Generation
 from service.settings import Settings
@@ -38,12 +39,12 @@ def resolve(
     """Check a request against its model and the server's limits.
 
     Args:
-        file_format: instead of the body's, if content negotiation chose one.
+        file_format: instead of the body's, if content negotiation chose one of the model's.
 
     Raises:
         InvalidField: every field that is out of bounds, in one error.
     """
-    file_format = file_format or request.format
+    file_format = file_format or request.format or formats_of(manifest.media)[0]
     errors = [
         {"field": field, "message": message} for field, message in _problems(request, manifest, settings, file_format)
     ]
@@ -64,7 +65,7 @@ def resolve(
             index=request.index,
             codes=tuple(request.codes),
         ),
-        encoding=messages.ImageOptions(format=file_format, scale=request.scale),
+        encoding=messages.Encoding(format=file_format, scale=request.scale),
         min_codes=request.min_codes,
         max_codes=request.max_codes or manifest.codes,
         target_codes=request.target_codes,
@@ -115,13 +116,7 @@ def _problems(
     if request.max_codes is not None and request.max_codes < request.min_codes:
         yield "max_codes", "must not be below min_codes"
     yield from _problems_of_codes(request, manifest)
-    if request.scale > settings.max_scale:
-        yield "scale", f"must be at most {settings.max_scale} on this server"
-    else:
-        try:
-            check_encodable(manifest.media.shape, file_format, request.scale)
-        except ValueError as error:
-            yield "format", str(error)
+    yield from _problems_of_encoding(request, manifest.media, settings, file_format)
 
 
 def _problems_of_codes(request: GenerateRequest, manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -131,6 +126,24 @@ def _problems_of_codes(request: GenerateRequest, manifest: Manifest) -> Iterator
         yield "codes", f"must be at most {most}, the codes that this request may have"
     if not all(0 <= code < codebook for code in request.codes):
         yield "codes", f"must each be from 0 to {codebook - 1}"
+
+
+def _problems_of_encoding(
+    request: GenerateRequest, media: Media, settings: Settings, file_format: str
+) -> Iterator[tuple[str, str]]:
+    """Why samples cannot be encoded as asked."""
+    formats = formats_of(media)
+    if request.format is not None and request.format not in formats:  # even where content negotiation chose another
+        yield "format", f"must be one of {', '.join(formats)}, since this model's media type is {media.type}"
+    elif media.type != "image" and request.scale != 1:
+        yield "scale", f"must be 1, since only pictures are enlarged and this model's media type is {media.type}"
+    elif request.scale > settings.max_scale:
+        yield "scale", f"must be at most {settings.max_scale} on this server"
+    else:
+        try:
+            check_encodable(media, file_format, request.scale)
+        except ValueError as error:
+            yield "format", str(error)
 
 
 def _label_bounds(labels: tuple[str, ...]) -> str:

@@ -16,6 +16,7 @@ _EXAMPLES = [
     {"deadline_ms": 50, "seed": 7, "label": "sneaker", "scale": 8},
     {"deadline_ms": 200, "n": 3, "seed": 8, "label": "bag", "codes": [17, 4]},
     {"deadline_ms": 200, "n": 4, "temperature": 0.9, "top_k": 40, "format": "webp"},
+    {"model": "spoken-digits", "deadline_ms": 200, "label": "seven", "format": "flac"},
 ]
 
 
@@ -61,8 +62,14 @@ class GenerateRequest(BaseModel):
     priority: int = Field(
         NORMAL, ge=HIGHEST, le=LOWEST, description="1 is highest. Where time is scarce, each counts double the next."
     )
-    scale: int = Field(1, ge=1, description="Enlarge by a whole factor, nearest neighbour; npy is never enlarged.")
-    format: Literal["png", "webp", "jpeg", "npy"] = Field("png", description="How each sample is encoded.")
+    scale: int = Field(
+        1, ge=1, description="Enlarge pictures by a whole factor, nearest neighbour; npy and audio are never enlarged."
+    )
+    format: Literal["png", "webp", "jpeg", "wav", "flac", "ogg", "npy"] | None = Field(
+        None,
+        description="How each sample is encoded. Images: png (if left out), webp, jpeg, npy. Audio: wav (if left out), "
+        "flac, ogg, npy.",
+    )
 
 
 _RequestId = Annotated[str, Field(min_length=1, max_length=128)]

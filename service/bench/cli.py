@@ -20,6 +20,9 @@ class Format(StrEnum):
     PNG = "png"
     WEBP = "webp"
     JPEG = "jpeg"
+    WAV = "wav"
+    FLAC = "flac"
+    OGG = "ogg"
     NPY = "npy"
 
 
@@ -33,8 +36,10 @@ def deadline(
     n: Annotated[int, typer.Option(min=1, help="Samples per request.")] = 1,
     min_codes: Annotated[int, typer.Option(min=1, help="Fewest codes worth sending.")] = 1,
     max_codes: Annotated[int | None, typer.Option(min=1, help="Most codes per sample; all by default.")] = None,
-    scale: Annotated[int, typer.Option(min=1, help="Enlarge by a whole factor.")] = 1,
-    file_format: Annotated[Format, typer.Option("--format", help="How samples are encoded.")] = Format.PNG,
+    scale: Annotated[int, typer.Option(min=1, help="Enlarge pictures by a whole factor.")] = 1,
+    file_format: Annotated[
+        Format | None, typer.Option("--format", help="How samples are encoded; the model's usual format if left out.")
+    ] = None,
     capacity_seconds: Annotated[
         float, typer.Option(min=0.1, help="How long each of two runs saturates the server.", rich_help_panel=_CAPACITY)
     ] = 4.0,

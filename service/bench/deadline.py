@@ -32,6 +32,7 @@ class Wish:
         seconds: per load.
         warmup, capacity_seconds, concurrency: of the two runs that find the capacity.
         max_codes: no sample gets more; None for complete ones.
+        format: None for the model's usual one.
     """
 
     deadlines: tuple[float, ...]
@@ -46,7 +47,7 @@ class Wish:
     min_codes: int = 1
     max_codes: int | None = None
     scale: int = 1
-    format: str = "png"
+    format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,10 @@ def _ask(wish: Wish, model: Model) -> Ask:
     max_codes = model.codes if wish.max_codes is None else min(wish.max_codes, model.codes)
     if wish.min_codes > max_codes:
         raise AnytimeError(f"--min-codes {wish.min_codes} is more than the {max_codes} codes that a sample has")
-    return Ask(model.name, max_codes, wish.n, wish.min_codes, wish.scale, wish.format)
+    formats = model.media.formats
+    if wish.format is not None and wish.format not in formats:
+        raise AnytimeError(f"--format {wish.format} is none of those that {model.name} has: {', '.join(formats)}")
+    return Ask(model.name, max_codes, wish.n, wish.min_codes, wish.scale, wish.format or formats[0])
 
 
 async def _measure(target: Target, ask: Ask, wish: Wish, say: Callable[[str], None]) -> tuple[Capacity, list[_Load]]:

@@ -12,12 +12,19 @@ from models.errors import AnytimeError
 _PATIENCE_SECONDS = 10.0
 
 
+class Media(msgspec.Struct):
+    """As much of what a model's samples are; the first format is the usual one."""
+
+    formats: list[str]
+
+
 class Model(msgspec.Struct):
     """As much of a model's description as the benchmark needs; `codes` is K, the curve has K + 1 numbers."""
 
     name: str
     version: str
     codes: int
+    media: Media
     quality_curve: list[float]
 
 

@@ -1,4 +1,4 @@
-"""`anytime generate`: ask a server for pictures, show what each deadline bought, and write them down."""
+"""`anytime generate`: ask a server for samples, show what each deadline bought, and write them down."""
 
 from __future__ import annotations
 
@@ -16,30 +16,33 @@ from rich.table import Table
 from models.errors import AnytimeError
 from service.commands.strip import strip
 
-FORMATS = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg", ".npy": "npy"}
+PICTURES = {".png": "png", ".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
+FORMATS = {**PICTURES, ".wav": "wav", ".flac": "flac", ".ogg": "ogg", ".npy": "npy"}
+_PICTURE_SCALE = 8  # the models' pictures are small, and are looked at on a screen
 _PATIENCE_SECONDS = 30.0
 _LARGEST_SEED = 2**53 - 1
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What to ask for, at every deadline alike; None leaves it to the server."""
+    """What to ask for, at every deadline alike; None leaves it to the server, but for the scale of pictures: 8."""
 
     model: str | None
     seed: int | None
     label: str | None
     n: int
-    scale: int
+    scale: int | None = None
 
     def body(self, deadline_ms: float | None, file_format: str) -> dict[str, object]:
         """The request body."""
+        usual_scale = _PICTURE_SCALE if file_format in PICTURES.values() else None
         label = int(self.label) if self.label is not None and self.label.isdecimal() else self.label
         fields = {
             "model": self.model,
             "seed": self.seed,
             "label": label,
             "n": self.n,
-            "scale": self.scale,
+            "scale": usual_scale if self.scale is None else self.scale,
             "deadline_ms": deadline_ms,
             "format": file_format,
         }
@@ -83,15 +86,16 @@ def generate(url: str, wish: Wish, deadlines: Sequence[float], out: Path) -> Non
     Raises:
         AnytimeError: the server cannot be reached or refuses every deadline, or the file cannot be written.
     """
-    if out.suffix.lower() not in FORMATS:
+    suffix = out.suffix.lower()
+    if suffix not in FORMATS:
         raise AnytimeError(f"cannot tell the format of {out}; use one of {', '.join(FORMATS)}")
     several = len(deadlines) > 1 or wish.n > 1
-    if several and out.suffix.lower() == ".npy":
+    if several and suffix not in PICTURES:
         raise AnytimeError(f"{out} can hold one sample only; ask for one deadline and n = 1")
     if wish.seed is None:
         # One seed for all deadlines, so that each answer refines the one before.
         wish = Wish(wish.model, random.randint(0, _LARGEST_SEED), wish.label, wish.n, wish.scale)  # noqa: S311
-    file_format = "png" if several else FORMATS[out.suffix.lower()]
+    file_format = "png" if several else FORMATS[suffix]
     bodies = [wish.body(deadline, file_format) for deadline in deadlines] or [wish.body(None, file_format)]
     answers = ask_all(url, bodies)
     _print(answers)

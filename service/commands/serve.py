@@ -85,7 +85,7 @@ def front_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         ws_max_size=4 * settings.max_body_bytes,  # above the limit that is answered with a problem, so that it can be
-        ws_per_message_deflate=False,  # pictures do not compress twice
+        ws_per_message_deflate=False,  # most media are compressed already
     )
 
 

@@ -20,7 +20,7 @@ class _Shape(NamedTuple):
     n: int
     lacking: int
     begun: bool
-    encoding: messages.ImageOptions
+    encoding: messages.Encoding
 
 
 class _Cost(NamedTuple):

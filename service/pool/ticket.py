@@ -28,7 +28,7 @@ class Generation:
     model: str
     n: int
     sampling: messages.Sampling
-    encoding: messages.ImageOptions
+    encoding: messages.Encoding
     min_codes: int
     max_codes: int
     preview_ms: float | None = None

@@ -106,7 +106,7 @@ def _generation(arrival: Arrival) -> Generation:
         model=_MODEL,
         n=arrival.samples,
         sampling=_SAMPLING,
-        encoding=messages.ImageOptions(*arrival.kind),
+        encoding=messages.Encoding(*arrival.kind),
         min_codes=arrival.min_codes,
         max_codes=arrival.max_codes,
         preview_ms=None,

@@ -42,7 +42,8 @@ class Engine:
         model: the runtime, used by nobody else.
         quality: expected quality after 0 .. K codes.
         costs: seeded by warm-up.
-        encode: media, format and scale to bytes.
+        encode: sample, format and scale to bytes.
+        usual: how its samples are encoded when a request does not say.
         clock: of the deadlines.
         send: hands a message to the API process.
 
@@ -58,6 +59,7 @@ class Engine:
         quality: Sequence[float],
         costs: Costs,
         encode: Encode,
+        usual: Kind,
         clock: Clock,
         send: Send,
     ) -> None:
@@ -68,11 +70,12 @@ class Engine:
         self.suspect = False
         self._quality = quality
         self._encode = encode
+        self._usual = usual
         self._clock = clock
         self._send = send
         self._requests: dict[str, Request] = {}
         self._jobs: dict[Job, Request] = {}
-        self._doubted: tuple[int, Kind] = (1, ("npy", 1))
+        self._doubted: tuple[int, Kind] = (1, usual)
         self._doubts = 0
 
     @property
@@ -91,7 +94,7 @@ class Engine:
     def reserve_s(self) -> float:
         """Seconds kept back now to finish those that run; with none, what one would need."""
         running = [job.encoding for job in self._jobs if job.slot is not None]
-        return self.costs.finish(running or [("png", 1)])
+        return self.costs.finish(running or [self._usual])
 
     def counts(self) -> tuple[int, int]:
         """How many requests hold a slot, and how many wait for one."""

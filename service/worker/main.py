@@ -7,6 +7,7 @@ import gc
 import logging
 import socket
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from models.errors import AnytimeError, DeviceError
 from models.runtime import AnytimeModel, load_model
 from models.runtime.determinism import configure
 from service.clock import MonotonicClock
-from service.encode import encode
+from service.encode import encode, formats_of
 from service.messages import Ready, StartFailed
 from service.recorded import prepare, write
 from service.worker import report
@@ -24,7 +25,7 @@ from service.worker.channel import Channel
 from service.worker.engine import Engine
 from service.worker.loop import Loop
 from service.worker.shutdown import Shutdown
-from service.worker.warmup import warm_up
+from service.worker.warmup import kinds_of, warm_up
 
 _logger = logging.getLogger(__name__)
 
@@ -97,8 +98,12 @@ def _engines(loaded: Sequence[tuple[Manifest, AnytimeModel]], channel: Channel) 
     clock = MonotonicClock()
     engines = []
     for manifest, model in loaded:
-        costs = warm_up(model, encode, clock)
-        engines.append(Engine(manifest.name, model, manifest.quality_curve, costs, encode, clock, channel.send))
+        encode_sample = partial(encode, manifest.media)
+        costs = warm_up(model, encode_sample, kinds_of(manifest.media), clock)
+        usual = (formats_of(manifest.media)[0], 1)
+        engines.append(
+            Engine(manifest.name, model, manifest.quality_curve, costs, encode_sample, usual, clock, channel.send)
+        )
     return engines
 
 

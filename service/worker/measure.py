@@ -12,7 +12,7 @@ from service.clock import Clock
 from service.scheduler import Costs, Kind
 
 Encode = Callable[[NDArray[np.float32], str, int], bytes]
-"""Media, format and scale to bytes."""
+"""Sample, format and scale to bytes."""
 
 
 def measure_model(model: AnytimeModel, batch: int, costs: Costs, clock: Clock) -> Decoded:

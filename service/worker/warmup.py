@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from models.runtime.protocol import AnytimeModel, Decoded
+from models.config import Media
+from models.runtime.protocol import AnytimeModel
 from service.clock import Clock
-from service.encode import MEDIA_TYPES, check_encodable
+from service.encode import check_encodable, formats_of
 from service.scheduler import Costs, Kind
 from service.worker.measure import Encode, measure_encode, measure_model
 
@@ -16,8 +19,8 @@ _SCALES = (1, 8)
 _CACHE_BYTES = 1 << 24  # more than a core has to itself
 
 
-def warm_up(model: AnytimeModel, encode: Encode, clock: Clock) -> Costs:
-    """Measure step, decode and encode, for every bucket, format and a few scales. Leaves every slot free.
+def warm_up(model: AnytimeModel, encode: Encode, kinds: Sequence[Kind], clock: Clock) -> Costs:
+    """Measure step and decode for every bucket, and encode for these kinds. Leaves every slot free.
 
     A request that comes to an idle worker finds the core's caches filled by others, and everything may take twice as
     long as in a row. So they are emptied before each measurement: later ones soon tell what is usual.
@@ -29,7 +32,7 @@ def warm_up(model: AnytimeModel, encode: Encode, clock: Clock) -> Costs:
         for _ in range(_MEASURED):
             _empty_caches()
             decoded = measure_model(model, bucket, costs, clock)
-    for kind in _kinds(decoded):
+    for kind in kinds:
         encode(decoded.media[0], *kind)
         for _ in range(_MEASURED):
             _empty_caches()
@@ -37,18 +40,18 @@ def warm_up(model: AnytimeModel, encode: Encode, clock: Clock) -> Costs:
     return costs
 
 
-def _empty_caches() -> None:
-    np.ones(_CACHE_BYTES, np.uint8)
-
-
-def _kinds(decoded: Decoded) -> list[Kind]:
-    """The formats that can hold such a sample, each at a few scales."""
+def kinds_of(media: Media) -> list[Kind]:
+    """The formats that can hold samples of this media, the usual one first, pictures each at a few scales."""
     kinds = []
-    for file_format in MEDIA_TYPES:
+    for file_format in formats_of(media):
         for scale in _SCALES:
             try:
-                check_encodable(decoded.media.shape[1:], file_format, scale)
+                check_encodable(media, file_format, scale)
             except ValueError:
                 continue
             kinds.append((file_format, scale))
     return kinds
+
+
+def _empty_caches() -> None:
+    np.ones(_CACHE_BYTES, np.uint8)

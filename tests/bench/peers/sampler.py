@@ -64,7 +64,7 @@ class Sampler:
         answers = []
         for request, media, codes in zip(requests, decoded.media, decoded.codes, strict=True):
             quality = self._manifest.quality_curve[len(codes)]
-            png = encode(media, "png")
+            png = encode(self._manifest.media, media, "png")
             output = _Output("image/png", codes, self._manifest.codes, quality, request.seed, png)
             answers.append(self._encoder.encode(_Answer([output])))
         return answers

@@ -18,6 +18,11 @@ def test_the_papers_code_dimensions_follow_from_its_filters() -> None:
     assert vctk.code_dim(Media(type="audio", shape=(1, 15360), sample_rate=16000)) == 60
 
 
+def test_audio_has_a_duration() -> None:
+    assert Media(type="audio", shape=(2, 15360), sample_rate=16000).seconds == 0.96
+    assert Media(type="image", shape=(1, 28, 28)).seconds is None
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -29,7 +29,7 @@ async def test_defaults_come_from_the_model_and_the_server(client: httpx.AsyncCl
     assert (generation.model, generation.n, generation.min_codes, generation.max_codes) == ("tiny", 1, 1, 4)
     assert (generation.target_codes, generation.priority) == (None, 2)
     assert (sampling.label, sampling.temperature, sampling.top_k, sampling.top_p) == (None, 1.0, 0, 1.0)
-    assert generation.encoding == messages.ImageOptions("png", 1)
+    assert generation.encoding == messages.Encoding("png", 1)
     assert generation.preview_ms is None
     assert pool.tickets[0].deadline == pytest.approx(pool.clock.now() + 0.7)
     assert response.json()["outputs"][0]["seed"] == sampling.seed
@@ -58,7 +58,7 @@ async def test_fields_reach_the_pool(client: httpx.AsyncClient, pool: FakePool) 
     assert response.status_code == 200
     generation = pool.tickets[0].generation
     assert generation.sampling == messages.Sampling(2**53 - 1, 1, 0.0, 5, 0.5, 2**31 - 1, (7, 0))
-    assert generation.encoding == messages.ImageOptions("webp", 4)
+    assert generation.encoding == messages.Encoding("webp", 4)
     assert (generation.n, generation.min_codes, generation.max_codes) == (3, 2, 3)
     assert (generation.target_codes, generation.priority) == (2, 1)
     assert pool.tickets[0].deadline == pytest.approx(pool.clock.now() + 0.0605)
@@ -141,7 +141,7 @@ async def test_label_header_survives_other_scripts() -> None:
 
 async def test_npy_is_served_as_it_is(client: httpx.AsyncClient, pool: FakePool) -> None:
     media = np.linspace(0, 1, 16, dtype=np.float32).reshape(1, 4, 4)
-    pool.on_submit = lambda ticket: ticket.tell(result(ticket, data=encode(media, "npy", 1)))
+    pool.on_submit = lambda ticket: ticket.tell(result(ticket, data=encode(manifest().media, media, "npy")))
     response = await client.post("/v1/generate", json={}, headers={"accept": "application/x-npy"})
     assert response.headers["content-type"] == "application/x-npy"
     np.testing.assert_array_equal(np.load(io.BytesIO(response.content)), media)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_pool import FakePool, app_over, manifest
+from fake_pool import FakePool, app_over, audio_manifest, manifest
 from live_server import live
 from typer.testing import CliRunner
 
 from anytime import app
 from models.errors import AnytimeError
+from service.bench.cli import Format
 from service.bench.deadline import Wish, run
+from service.encode import MEDIA_TYPES
 from service.settings import Settings
 
 NOWHERE = "http://127.0.0.1:9"
@@ -41,6 +44,20 @@ async def test_a_model_that_is_not_there() -> None:
         greedy = await asyncio.to_thread(refuse, url, Wish((50.0,), (1.0,), 1.0, model="one", min_codes=9))
         assert "--min-codes 9 is more than the" in greedy
         assert "does not answer like an anytime server" in await asyncio.to_thread(refuse, f"{url}/docs")
+
+
+async def test_samples_are_asked_for_in_a_format_that_the_model_has() -> None:
+    settings = Settings()
+    async with live(app_over(FakePool(audio_manifest()), settings), settings) as address:
+        wish = Wish((50.0,), (0.01,), 0.1, warmup=0.0, capacity_seconds=0.1, concurrency=1)
+        report, _ = await asyncio.to_thread(run, f"http://{address}", wish, lambda _: None)
+        assert report.ask.format == "wav"
+        wrong = await asyncio.to_thread(refuse, f"http://{address}", replace(wish, format="png"))
+        assert wrong == "--format png is none of those that clips has: wav, flac, ogg, npy"
+
+
+def test_every_format_may_be_asked_for() -> None:
+    assert {*Format} == {*MEDIA_TYPES}
 
 
 def test_a_result_that_cannot_be_written_is_refused_before_the_run(tmp_path: Path) -> None:

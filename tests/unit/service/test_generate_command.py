@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_pool import FakePool, FakeTicket, app_over, result
+import soundfile
+from fake_pool import FakePool, FakeTicket, app_over, audio_manifest, manifest, result
 from live_server import live
 from PIL import Image
 
@@ -24,7 +25,12 @@ WISH = Wish(model=None, seed=7, label=None, n=1, scale=4)
 
 
 def grey(level: float, file_format: str = "png", scale: int = 4) -> bytes:
-    return encode(np.full((1, 4, 4), level, np.float32), file_format, scale)
+    return encode(manifest().media, np.full((1, 4, 4), level, np.float32), file_format, scale)
+
+
+def tone(level: float, file_format: str) -> bytes:
+    media = audio_manifest().media
+    return encode(media, np.full(media.shape, level, np.float32), file_format)
 
 
 @pytest.fixture
@@ -53,6 +59,32 @@ async def test_one_picture_is_written_as_it_came(url: str, pool: FakePool, tmp_p
         await asyncio.to_thread(generate, url, WISH, [20_000.0], out)
         assert out.read_bytes() == grey(0.5, file_format)
         assert pool.tickets[-1].generation.sampling.seed == 7
+
+
+async def test_one_clip_is_written_as_it_came(tmp_path: Path) -> None:
+    """Enlarged only if that was asked for, and then it is the server that refuses."""
+    pool = FakePool(audio_manifest())
+    pool.on_submit = lambda ticket: ticket.tell(result(ticket, data=tone(0.5, ticket.generation.encoding.format)))
+    async with live(app_over(pool, Settings()), Settings()) as address:
+        for suffix, file_format in ((".wav", "wav"), (".FLAC", "flac"), (".npy", "npy")):
+            out = tmp_path / f"x{suffix}"
+            await asyncio.to_thread(generate, f"http://{address}", Wish(None, 7, None, 1), [20_000.0], out)
+            assert out.read_bytes() == tone(0.5, file_format)
+        out = tmp_path / "x.ogg"
+        await asyncio.to_thread(generate, f"http://{address}", Wish(None, 7, None, 1), [], out)
+        assert soundfile.info(out).frames == 80
+        for wish, name, says in (
+            (WISH, "x.wav", "422 invalid field: scale: must be 1"),
+            (Wish(None, 7, None, 1), "x.png", "422 invalid field: format: must be one of wav, flac, ogg, npy"),
+        ):
+            with pytest.raises(AnytimeError, match=says):
+                await asyncio.to_thread(generate, f"http://{address}", wish, [], tmp_path / name)
+
+
+async def test_pictures_are_enlarged_by_eight_unless_told(url: str, pool: FakePool, tmp_path: Path) -> None:
+    for suffix, scale in ((".png", 8), (".jpg", 8), (".npy", 1)):
+        await asyncio.to_thread(generate, url, Wish(None, 7, None, 1), [], tmp_path / f"x{suffix}")
+        assert pool.tickets[-1].generation.encoding.scale == scale
 
 
 async def test_a_label_may_be_an_index(url: str, pool: FakePool, tmp_path: Path) -> None:
@@ -156,6 +188,8 @@ async def test_files_that_cannot_be_written(url: str, tmp_path: Path) -> None:
         generate(url, WISH, [], tmp_path / "x.gif")
     with pytest.raises(AnytimeError, match="one sample only"):
         generate(url, WISH, [10_000.0, 20_000.0], tmp_path / "x.npy")
+    with pytest.raises(AnytimeError, match="one sample only"):
+        generate(url, Wish(None, 7, None, 2), [], tmp_path / "x.wav")
     for deadlines in ([10_000.0], [10_000.0, 20_000.0]):
         with pytest.raises(AnytimeError, match=r"cannot write .*: no such file or directory"):
             await asyncio.to_thread(generate, url, WISH, deadlines, tmp_path / "missing" / "x.png")

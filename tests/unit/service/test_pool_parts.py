@@ -20,7 +20,7 @@ def generation(n: int = 1, file_format: str = "png", scale: int = 1, codes: tupl
         "tiny",
         n,
         messages.Sampling(1, None, 1.0, 0, 1.0, codes=codes),
-        messages.ImageOptions(file_format, scale),
+        messages.Encoding(file_format, scale),
         min_codes=1,
         max_codes=6,
         preview_ms=None,

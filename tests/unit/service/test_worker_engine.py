@@ -30,7 +30,7 @@ class Bench:
             costs.steps.observe(bucket, 0.001)
             costs.decodes.observe(bucket, 0.001)
         costs.encodes.observe(("png", 1), 0.0005)
-        self.engine = Engine("fake", self.model, QUALITY, costs, self._encode, self.clock, self.sent.append)
+        self.engine = Engine("fake", self.model, QUALITY, costs, self._encode, ("png", 1), self.clock, self.sent.append)
 
     def _encode(self, _media: object, file_format: str, _scale: int) -> bytes:
         if file_format in self.unencodable:
@@ -49,7 +49,7 @@ class Bench:
                 remaining_ms=remaining_ms,
                 n=values["n"],
                 sampling=messages.Sampling(values["seed"], None, 1.0, 0, 1.0, values["index"], values["codes"]),
-                encoding=messages.ImageOptions(values["format"]),
+                encoding=messages.Encoding(values["format"]),
                 min_codes=values["min_codes"],
                 max_codes=values["max_codes"],
                 preview_ms=values["preview_ms"],

@@ -67,7 +67,8 @@ class Bench:
             costs = Costs(model.buckets)
             costs.steps.observe(1, 0.001)
             costs.decodes.observe(1, 0.001)
-            engines.append(Engine(name, model, QUALITY, costs, lambda *_: b"x", self.clock, self.channel.send))
+            encode, usual = (lambda *_: b"x"), ("png", 1)
+            engines.append(Engine(name, model, QUALITY, costs, encode, usual, self.clock, self.channel.send))
         self.engines = engines
         self.loop = Loop(engines, cast("Channel", self.channel), self.clock, cast("Shutdown", self.shutdown))
 
@@ -78,7 +79,7 @@ class Bench:
 def submit(
     name: str, remaining_ms: float = 1000.0, model: str = "fake", n: int = 1, sent_at: float | None = None
 ) -> messages.Submit:
-    sampling, encoding = messages.Sampling(1, None, 1.0, 0, 1.0), messages.ImageOptions("png")
+    sampling, encoding = messages.Sampling(1, None, 1.0, 0, 1.0), messages.Encoding("png")
     return messages.Submit(name, model, remaining_ms, n, sampling, encoding, 1, 8, sent_at=sent_at)
 
 
@@ -203,8 +204,8 @@ def test_a_model_that_raised_is_tried_when_idle() -> None:
 
 
 def test_what_was_refused_for_its_cost_is_measured_again_while_idle_until_nothing_known_of_it_is_old() -> None:
-    again = messages.Remeasure("fake", 2, messages.ImageOptions("png", 8))
-    bench = Bench((0.0, again), (100.0, messages.Remeasure("other", 1, messages.ImageOptions("png"))))
+    again = messages.Remeasure("fake", 2, messages.Encoding("png", 8))
+    bench = Bench((0.0, again), (100.0, messages.Remeasure("other", 1, messages.Encoding("png"))))
     (engine,) = bench.engines
     for _ in range(WINDOW):
         engine.costs.steps.observe(2, 1.0)
@@ -218,7 +219,7 @@ def test_what_was_refused_for_its_cost_is_measured_again_while_idle_until_nothin
 
 
 def test_nobody_waits_for_a_measurement_that_is_not_yet_due() -> None:
-    again = messages.Remeasure("fake", 1, messages.ImageOptions("png"))
+    again = messages.Remeasure("fake", 1, messages.Encoding("png"))
     bench = Bench((0.0, again), *((0.01 * index, submit(f"{index}", 9.0)) for index in range(1, 20)))
     bench.loop.run()
     assert all(result.timing.queue_ms == 0 for result in bench.results().values())

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 
-import numpy as np
 import pytest
 from fake_model import FakeModel
 from manual_clock import ManualClock
 
-from models.runtime.protocol import Decoded
-from service.worker.warmup import warm_up
+from models.config import Media
+from service.encode import encode
+from service.scheduler import Kind
+from service.worker.warmup import kinds_of, warm_up
 
 
 @pytest.fixture
@@ -24,11 +25,11 @@ def model(clock: ManualClock) -> FakeModel:
 def test_every_operation_is_measured_in_every_bucket(clock: ManualClock, model: FakeModel) -> None:
     model.step_s, model.decode_s = 0.002, 0.003
 
-    def encode(_media: object, file_format: str, scale: int) -> bytes:
+    def slow_encode(_sample: object, file_format: str, scale: int) -> bytes:
         clock.spend(0.001 * scale if file_format == "png" else 0.004)
         return b""
 
-    costs = warm_up(model, encode, clock)
+    costs = warm_up(model, slow_encode, [("png", 1), ("png", 8), ("webp", 8)], clock)
     for batch in (1, 2, 4):
         assert costs.step(batch) == pytest.approx(0.002)
         assert costs.decode(batch) == pytest.approx(0.003)
@@ -38,14 +39,22 @@ def test_every_operation_is_measured_in_every_bucket(clock: ManualClock, model: 
     assert not model.taken
 
 
-def test_formats_that_cannot_hold_the_media_are_left_out(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = FakeModel()
-    decode = model.decode
+@pytest.mark.parametrize(
+    ("media", "kinds"),
+    [
+        (
+            Media(type="image", shape=(3, 8, 8)),
+            [(name, scale) for name in ("png", "webp", "jpeg", "npy") for scale in (1, 8)],
+        ),
+        (Media(type="image", shape=(2, 8, 8)), [("npy", 1), ("npy", 8)]),
+        (Media(type="audio", shape=(1, 16), sample_rate=16_000), [(name, 1) for name in ("wav", "flac", "ogg", "npy")]),
+        (Media(type="audio", shape=(9, 16), sample_rate=16_000), [("wav", 1), ("ogg", 1), ("npy", 1)]),
+    ],
+)
+def test_the_encodings_that_a_media_has_are_measured(media: Media, kinds: list[Kind]) -> None:
+    assert kinds_of(media) == kinds
 
-    def decode_audio(slots: Sequence[int]) -> Decoded:
-        decoded = decode(slots)
-        return Decoded(np.zeros((len(slots), 1, 16), np.float32), decoded.codes)
 
-    monkeypatch.setattr(model, "decode", decode_audio)
-    costs = warm_up(model, lambda media, *_: media.tobytes(), clock)
-    assert {file_format for file_format, _ in costs.encodes.table()} == {"npy"}
+def test_warm_up_with_the_real_encoder(clock: ManualClock, model: FakeModel) -> None:
+    media = Media(type="image", shape=(1, 2, 2))  # the fake model's
+    assert list(warm_up(model, partial(encode, media), kinds_of(media), clock).encodes.table()) == kinds_of(media)

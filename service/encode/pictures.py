@@ -1,7 +1,7 @@
-"""Decoded samples as bytes that a client can show: PNG, WebP, JPEG, or the plain numbers as `.npy`.
+"""Images as files: PNG, WebP and JPEG.
 
-Encoding is inside the deadline, so every choice here is for latency: PNG is written directly (for a 28x28 picture a
-fifth of the time that Pillow takes), WebP at its fastest lossless setting, and enlargement by repeating pixels.
+PNG is written directly (for a 28x28 picture a fifth of the time that Pillow takes), WebP at its fastest lossless
+setting, and enlargement is by repeating pixels.
 """
 
 from __future__ import annotations
@@ -9,20 +9,12 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-MEDIA_TYPES: dict[str, str] = {
-    "png": "image/png",
-    "webp": "image/webp",
-    "jpeg": "image/jpeg",
-    "npy": "application/x-npy",
-}
-
-_LONGEST_SIDE = {"png": 65_535, "webp": 16_383, "jpeg": 65_500}
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_GREY, _PNG_RGB = 0, 2
 _PNG_UP = 2
@@ -31,42 +23,22 @@ _JPEG_QUALITY = 95
 Pixels = NDArray[np.uint8]
 
 
-def encode(media: NDArray[np.float32], file_format: str, scale: int = 1) -> bytes:
+def encode_picture(sample: NDArray[np.float32], file_format: str, scale: int) -> bytes:
     """Encode one image.
 
-    PNG and WebP keep every pixel of `rint(255 * media)`; JPEG (quality 95) does not. `npy` carries the float32 samples
-    themselves, at their own size.
+    PNG and WebP keep every pixel of `rint(255 * sample)`; JPEG (quality 95) does not.
 
     Args:
-        media: (C, H, W) float32 in [0, 1], C = 1 for grey and 3 for RGB.
-        file_format: a key of `MEDIA_TYPES`.
-        scale: enlargement by a whole factor, nearest neighbour; `npy` ignores it.
-
-    Raises:
-        ValueError: the format is unknown, or cannot hold a picture of this shape and scale.
+        sample: (C, H, W) float32, C = 1 for grey and 3 for RGB; what is outside [0, 1] is clipped.
+        file_format: `png`, `webp` or `jpeg`, and one that can hold this (`check_encodable`).
+        scale: enlargement by a whole factor, nearest neighbour.
     """
-    if file_format == "npy":
-        return _npy(media)
-    check_encodable(media.shape, file_format, scale)
-    return _ENCODERS[file_format](_pixels(media, scale), scale)
+    return _ENCODERS[file_format](_pixels(sample, scale), scale)
 
 
-def check_encodable(shape: Sequence[int], file_format: str, scale: int) -> None:
-    """Raise ValueError, in words that a client may read, if `encode` could not write a sample of this shape."""
-    if file_format not in MEDIA_TYPES:
-        raise ValueError(f"unknown format {file_format!r}; one of {', '.join(MEDIA_TYPES)}")
-    if file_format == "npy":
-        return
-    if len(shape) != 3 or shape[0] not in (1, 3):
-        raise ValueError(f"{file_format} takes grey or RGB images, not samples of shape {list(shape)}")
-    longest = max(shape[1:]) * scale
-    if longest > _LONGEST_SIDE[file_format]:
-        raise ValueError(f"{file_format} holds at most {_LONGEST_SIDE[file_format]} pixels a side, not {longest}")
-
-
-def _pixels(media: NDArray[np.float32], scale: int) -> Pixels:
+def _pixels(sample: NDArray[np.float32], scale: int) -> Pixels:
     """(C, H, W) float in [0, 1] -> (scale * H, scale * W) or (scale * H, scale * W, 3) bytes."""
-    pixels = np.rint(np.clip(media, 0.0, 1.0) * 255.0).astype(np.uint8)
+    pixels = np.rint(np.clip(sample, 0.0, 1.0) * 255.0).astype(np.uint8)
     pixels = pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)
     if scale > 1:
         pixels = pixels.repeat(scale, axis=0).repeat(scale, axis=1)
@@ -105,12 +77,6 @@ def _jpeg(pixels: Pixels, _scale: int) -> bytes:
     buffer = io.BytesIO()
     # Small pictures have no resolution to spare, so colour keeps all of it (4:4:4).
     Image.fromarray(pixels).save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-    return buffer.getvalue()
-
-
-def _npy(media: NDArray[np.float32]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.asarray(media, dtype=np.float32), allow_pickle=False)
     return buffer.getvalue()
 
 
