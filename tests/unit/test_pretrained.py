@@ -9,7 +9,7 @@ import pytest
 
 from models.bundle.networks import load_networks
 from models.bundle.reader import find_bundles
-from training.recipe import load_recipe
+from training.recipe import Recipe, load_recipe
 
 PRETRAINED = Path(__file__).parents[2] / "models" / "pretrained"
 
@@ -18,7 +18,8 @@ PRETRAINED = Path(__file__).parents[2] / "models" / "pretrained"
 def test_a_shipped_bundle_is_whole_and_its_claims_hold(bundle: Path) -> None:
     manifest = load_networks(bundle).manifest
     assert manifest.name == bundle.name
-    assert manifest.training["recipe"] == load_recipe(manifest.name).model_dump(mode="json")
+    # Read back, since fields that recipes have gained since then are at their defaults.
+    assert Recipe.model_validate(manifest.training["recipe"]) == load_recipe(manifest.name)
     report = json.loads((bundle / "report.json").read_text())
     claims = {claim["name"]: claim for claim in report["claims"]}
     assert claims.keys() == {"error_falls", "below_pca", "recognised", "distance_falls"}
