@@ -15,6 +15,11 @@ from training.recipe import Recipe, bundled_recipes, load_recipe
 from training.state import check_folder
 
 INTERRUPTED = 130  # exit status of a shell command ended by Ctrl-C
+DATA_HELP = (
+    "The data set: a folder of images or audio files, one with MNIST's, CIFAR's, CelebA's or VCTK's files, "
+    "or hf:NAME for one of Hugging Face."
+)
+CACHE_HELP = "Where prepared data is kept; by default ~/.cache/anytime/data."
 
 
 def register(app: typer.Typer) -> None:
@@ -28,9 +33,10 @@ def register(app: typer.Typer) -> None:
 
 def train(
     recipe: Annotated[str, typer.Argument(help=f"A recipe file, or one of: {', '.join(bundled_recipes())}.")],
-    data: Annotated[str, typer.Option(help="The data set: a folder with MNIST-style IDX files, plain or gzipped.")],
+    data: Annotated[str, typer.Option(help=DATA_HELP)],
     out: Annotated[Path, typer.Option(help="The run's folder; the bundle ends up in its subfolder `bundle`.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that this folder holds.")] = False,
+    cache: Annotated[Path | None, typer.Option(file_okay=False, help=CACHE_HELP)] = None,
     device: Annotated[Device, typer.Option(help="Where to train; auto takes CUDA if it is there.")] = Device.AUTO,
     threads: Annotated[
         int | None,
@@ -50,13 +56,13 @@ def train(
 
         anytime train fashion-mnist --data ~/data/fashion-mnist --out runs/fashion --resume
 
-        anytime train my-recipe.toml --data ~/data/mnist --out runs/mine --device cuda
+        anytime train my-recipe.toml --data ~/photographs --out runs/mine --device cuda
     """
     require_extras()
     parsed = load_recipe(recipe)
     check_folder(out, resume)
     try:
-        _run(parsed, data, out, device, threads, checkpoint_seconds)
+        _run(parsed, data, out, cache, device, threads, checkpoint_seconds)
     except KeyboardInterrupt:
         sys.stderr.write(f"anytime: interrupted; the same command with --resume goes on from {out}'s last checkpoint\n")
         raise typer.Exit(INTERRUPTED) from None
@@ -85,7 +91,15 @@ def random_bundle(
     )
 
 
-def _run(recipe: Recipe, data: str, out: Path, device: Device, threads: int | None, checkpoint_seconds: float) -> None:
+def _run(
+    recipe: Recipe,
+    data: str,
+    out: Path,
+    cache: Path | None,
+    device: Device,
+    threads: int | None,
+    checkpoint_seconds: float,
+) -> None:
     torch_device = prepare_torch(device, threads)
 
     from rich.console import Console
@@ -93,9 +107,13 @@ def _run(recipe: Recipe, data: str, out: Path, device: Device, threads: int | No
     from training import pipeline
     from training.context import RunContext
     from training.data.dataset import prepare
+    from training.data.progress import PreparationProgress
     from training.data.sources import open_source
     from training.progress import RunProgress
 
-    dataset = prepare(open_source(data), recipe)
-    context = RunContext(recipe, dataset, out, torch_device, RunProgress(out / "logs", Console()), checkpoint_seconds)
+    console = Console()
+    dataset = prepare(open_source(data, recipe.media.type), recipe, cache, PreparationProgress(console))
+    # From here on the recipe names its labels, also those that it has from the data.
+    recipe = recipe.model_copy(update={"labels": dataset.labels})
+    context = RunContext(recipe, dataset, out, torch_device, RunProgress(out / "logs", console), checkpoint_seconds)
     pipeline.run(context)

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from models.errors import AnytimeError
 
-PACKAGES = ("matplotlib", "tensorboard", "torchmetrics")
+PACKAGES = ("matplotlib", "soxr", "tensorboard", "torchmetrics")
 
 
 def require_extras() -> None:
@@ -15,6 +15,11 @@ def require_extras() -> None:
     Raises:
         AnytimeError: naming the missing packages and the command that installs them.
     """
-    missing = [package for package in PACKAGES if find_spec(package) is None]
+    require("training and evaluation need", *PACKAGES)
+
+
+def require(purpose: str, *packages: str) -> None:
+    """Refuse to go on without packages; `purpose` begins the sentence that says so. Raises AnytimeError."""
+    missing = [package for package in packages if find_spec(package) is None]
     if missing:
-        raise AnytimeError(f"training and evaluation need {', '.join(missing)}: pip install 'anytime[train]'")
+        raise AnytimeError(f"{purpose} {', '.join(missing)}: pip install 'anytime[train]'")

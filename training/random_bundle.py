@@ -30,7 +30,7 @@ def write_random_bundle(path: Path, recipe: Recipe, seed: int) -> Manifest:
         torch.manual_seed(derive_seed(seed, "random bundle"))
         autoencoder = OrderedVQVAE(shape, recipe.media)
         _spread(autoencoder)
-        prior = TransformerPrior(recipe.prior, shape.codes, shape.codebook, len(recipe.labels))
+        prior = TransformerPrior(recipe.prior, shape.codes, shape.codebook, len(_labels(recipe)))
     return write_bundle(path, _manifest(recipe, seed), autoencoder, prior)
 
 
@@ -62,6 +62,11 @@ def assumed_quality_curve(codes: int) -> tuple[float, ...]:
     return fit_quality_curve([1 / (1 + n) for n in range(codes + 1)])
 
 
+def _labels(recipe: Recipe) -> tuple[str, ...]:
+    """The recipe's labels; one, if it leaves them to the data, since their number hardly matters to the speed."""
+    return recipe.labels or ("all",)
+
+
 def _manifest(recipe: Recipe, seed: int) -> Manifest:
     return Manifest(
         name=recipe.name,
@@ -69,7 +74,7 @@ def _manifest(recipe: Recipe, seed: int) -> Manifest:
         description=f"UNTRAINED: random weights in the shape of the recipe {recipe.name}, for benchmarks. Its samples "
         "are noise and its quality curve is assumed.",
         media=recipe.media,
-        labels=recipe.labels,
+        labels=_labels(recipe),
         autoencoder=recipe.autoencoder,
         prior=recipe.prior,
         sampling=recipe.sampling,

@@ -11,21 +11,10 @@ from pydantic_core import ErrorDetails
 
 from models.config import AutoencoderConfig, Frozen, Media, PositiveInt, PriorConfig, SamplingDefaults
 from models.errors import RecipeError
+from training.data.options import DataRecipe
 from training.options import CodebookRecipe, Stages
 
 BUNDLED = Path(__file__).resolve().parent / "recipes"
-
-
-class DataRecipe(Frozen):
-    """How the training images are split. The test set is never used for choosing anything.
-
-    Attributes:
-        validation: images held out of the training set, chosen by the seed, for picking the best epoch.
-        limit: train on this many of the remaining images only; None takes all.
-    """
-
-    validation: PositiveInt
-    limit: PositiveInt | None = None
 
 
 class EvaluateRecipe(Frozen):
@@ -48,14 +37,14 @@ class Recipe(Frozen):
     Attributes:
         name: also the bundle's name.
         seed: all randomness of the run follows from it.
-        labels: the data set's classes, in the order of their indices.
+        labels: the data set's classes, in the order of their indices; none takes the names that the data has.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     description: str = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     media: Media
-    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    labels: tuple[str, ...] = ()
     autoencoder: AutoencoderConfig
     codebook: CodebookRecipe = CodebookRecipe()
     prior: PriorConfig

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from models.errors import DataError
-from training.data.dataset import Split
+from training.data.dataset import Parts, Split
+from training.data.request import Request
 
 UNSIGNED_BYTE = 0x08
 IMAGES = "images", 3
@@ -29,9 +30,10 @@ class IdxFolder:
         """Whether any of the four files is there."""
         return any(folder.glob("*-idx[13]-ubyte*")) or any(folder.glob("*.idx[13]-ubyte*"))
 
-    def load(self) -> tuple[Split, Split]:
-        """Read the training and the test set. Raises DataError naming the file at fault."""
-        return self._split("train"), self._split("t10k")
+    def load(self, request: Request) -> Parts:
+        """Read the training and the test set into memory. Raises DataError naming the file at fault."""
+        request.expect("IDX files", media="image")
+        return Parts(self._split("train"), self._split("t10k"))
 
     def _split(self, part: str) -> Split:
         images_path, labels_path = self._find(part, *IMAGES), self._find(part, *LABELS)

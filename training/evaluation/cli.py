@@ -11,6 +11,8 @@ from training.devices import Device, prepare_torch
 from training.extras import require_extras
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from training.evaluation.measure import Evaluation
 
 
@@ -21,10 +23,14 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     bundle: Annotated[Path, typer.Argument(help="The bundle's folder.", show_default=False)],
-    data: Annotated[str, typer.Option(help="The data set it was trained on: a folder, as for `anytime train`.")],
+    data: Annotated[str, typer.Option(help="The data set it was trained on, as for `anytime train`.")],
     report: Annotated[Path, typer.Option(file_okay=False, help="Folder for report.json, plots and pictures.")],
     samples: Annotated[
         int | None, typer.Option(min=2, help="Samples to draw; by default what the bundle's recipe says.")
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Where prepared data is kept; by default ~/.cache/anytime/data."),
     ] = None,
     device: Annotated[Device, typer.Option(help="Where to compute; auto takes CUDA if it is there.")] = Device.AUTO,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default one per core.")] = None,
@@ -46,8 +52,8 @@ def evaluate(
     from training.evaluation.console import progress_bar, show
     from training.evaluation.measure import evaluate as measure
 
-    evaluation = _prepare(bundle, data, report, samples, device, threads)
     console = Console()
+    evaluation = _prepare(bundle, data, report, samples, cache, device, threads, console)
     if evaluation.trained_on is False:
         console.print(f"Note: {bundle} was trained on other data than {data}.", markup=False, soft_wrap=True)
     with progress_bar(console, evaluation.steps) as progress:
@@ -57,12 +63,20 @@ def evaluate(
 
 
 def _prepare(
-    bundle: Path, data: str, report: Path, samples: int | None, device: Device, threads: int | None
+    bundle: Path,
+    data: str,
+    report: Path,
+    samples: int | None,
+    cache: Path | None,
+    device: Device,
+    threads: int | None,
+    console: Console,
 ) -> Evaluation:
     torch_device = prepare_torch(device, threads)
 
     from models.bundle.networks import load_networks
     from models.errors import DataError
+    from training.data.progress import PreparationProgress
     from training.data.sources import open_source
     from training.evaluation.measure import Evaluation
     from training.evaluation.provenance import fingerprint_of, recipe_of
@@ -71,7 +85,8 @@ def _prepare(
 
     networks = load_networks(bundle, str(torch_device))
     manifest = networks.manifest
-    dataset = dataset_for(manifest, open_source(data), data)
+    source = open_source(data, manifest.media.type)
+    dataset = dataset_for(manifest, source, data, cache, PreparationProgress(console))
     recipe, trained_on = recipe_of(manifest), fingerprint_of(manifest)
     settings = recipe.evaluate if recipe else EvaluateRecipe()
     if samples is not None and samples < len(manifest.labels):

@@ -8,7 +8,8 @@ from toy_data import toy_split
 from toy_recipe import toy_recipe
 
 from models.errors import DataError
-from training.data.dataset import Split, prepare
+from training.data.dataset import Parts, Split, prepare
+from training.data.request import Request
 from training.recipe import Recipe
 
 
@@ -18,8 +19,8 @@ class InMemory:
     def __init__(self, train: Split, test: Split) -> None:
         self.train, self.test = train, test
 
-    def load(self) -> tuple[Split, Split]:
-        return self.train, self.test
+    def load(self, request: Request) -> Parts:  # noqa: ARG002 - as every source
+        return Parts(self.train, self.test)
 
 
 def numbered(count: int) -> Split:

@@ -9,11 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from toy_data import toy_split, write_idx_folder
+from toy_recipe import toy_recipe
 
 from models.errors import DataError
 from training.data.idx import read_idx
+from training.data.request import Request
 from training.data.sources import open_source
 
+REQUEST = Request(toy_recipe().media, toy_recipe().data)
 IMAGES = struct.pack(">I3I", 0x803, 2, 2, 3) + bytes(range(12))
 
 
@@ -71,7 +74,8 @@ def test_a_folder_plain_or_gzipped_is_the_same_data(tmp_path: Path) -> None:
     for file in folder.iterdir():
         (zipped / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
     for spec in (folder, zipped):
-        read_train, read_test = open_source(str(spec)).load()
+        read = open_source(str(spec)).load(REQUEST)
+        read_train, read_test = read.train, read.test
         assert torch.equal(read_train.images, train.images)
         assert torch.equal(read_train.labels, train.labels)
         assert torch.equal(read_test.images, test.images)
@@ -82,7 +86,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     folder = write_idx_folder(tmp_path / "data", toy_split(20), toy_split(10))
     (folder / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(DataError, match=r"has no t10k-labels-idx1-ubyte, plain or \.gz"):
-        open_source(str(folder)).load()
+        open_source(str(folder)).load(REQUEST)
 
 
 def test_counts_that_disagree(tmp_path: Path) -> None:
@@ -90,7 +94,7 @@ def test_counts_that_disagree(tmp_path: Path) -> None:
     labels = folder / "train-labels-idx1-ubyte"
     labels.write_bytes(struct.pack(">II", 0x801, 19) + bytes(19))
     with pytest.raises(DataError, match="has 19 labels for the 20 images of train-images-idx3-ubyte"):
-        open_source(str(folder)).load()
+        open_source(str(folder)).load(REQUEST)
 
 
 def test_a_source_that_is_not_one(tmp_path: Path) -> None:
