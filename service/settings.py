@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     max_samples: int = Field(64, ge=1, le=4096, description="Largest `n` of a request.")
     max_deadline_ms: float = Field(60_000, gt=0, description="Longer deadlines are clamped to this.")
     default_deadline_ms: float = Field(1_000, gt=0, description="Deadline of a request that names none.")
+    network_ms: float = Field(
+        0.5, ge=0, description="Kept back from every deadline for what the server cannot see: network and client."
+    )
     max_scale: int = Field(16, ge=1, le=64, description="Largest enlargement of an image.")
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Larger request bodies are refused with 413.")
     max_socket_requests: int = Field(64, ge=1, description="Requests in progress per websocket.")

@@ -57,6 +57,9 @@ def simulate(
     queue_limit: Annotated[int, typer.Option(min=1, help="Samples that may wait for a slot.")] = _DEFAULTS[
         "queue_limit"
     ],
+    network_ms: Annotated[
+        float, typer.Option(min=0, help="Kept back from every deadline, as by the server that a trace was recorded on.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where to write the numbers.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Where to draw them (PNG).")] = None,
@@ -76,7 +79,7 @@ def simulate(
     names = _policies(policy)
     loads = None if load is None else _loads(load)
     _check_outputs(json_file, plot)
-    house = _house(costs, bundle, workers, slots, queue_limit, seed)
+    house = _house(costs, bundle, workers, slots, queue_limit, network_ms / 1000, seed)
     played = _played(house, loads, trace, arrivals, deadlines, requests, seed)
     cells = _serve(house, played, names)
     _print(cells)
@@ -86,6 +89,7 @@ def simulate(
             "workers": workers,
             "slots": slots,
             "queue_limit": queue_limit,
+            "network_ms": network_ms,
             "arrivals": "recorded" if trace else arrivals,
             "deadlines": "recorded" if trace else deadlines,
             "seed": seed,
@@ -128,13 +132,15 @@ def _check_outputs(json_file: Path | None, plot: Path | None) -> None:
         require_matplotlib()
 
 
-def _house(costs: Path | None, bundle: Path, workers: int, slots: int, queue_limit: int, seed: int) -> House:
+def _house(
+    costs: Path | None, bundle: Path, workers: int, slots: int, queue_limit: int, network: float, seed: int
+) -> House:
     from models.bundle.reader import read_manifest
     from service.simulation.durations import read_durations, small_cpu_model
     from service.simulation.experiment import House
 
     durations = small_cpu_model(slots) if costs is None else read_durations(costs)
-    return House(durations, read_manifest(bundle).quality_curve, workers, slots, queue_limit, seed)
+    return House(durations, read_manifest(bundle).quality_curve, workers, slots, queue_limit, network, seed)
 
 
 def _played(

@@ -66,7 +66,8 @@ class Pool:
         self._settings = settings
         self._observer = observer
         self._admission = Admission(settings.queue_limit)
-        self._reserve = SendReserve()
+        self._network = settings.network_ms / 1000
+        self._reserve = SendReserve(self._network)
         self._doubted = -inf
         self._workers: list[Supervisor] = []
         self._outlook = Outlook(self._workers)
@@ -164,7 +165,8 @@ class Pool:
         if ticket.result and not ticket.losses:
             now = self.clock.now()
             self._reserve.observe(now, now - ticket.submitted - ticket.result.timing.total_ms / 1000)
-            self._admission.answered(ticket.generation.model, late=now > ticket.deadline)
+            late = now + self._network > ticket.deadline
+            self._admission.answered(ticket.generation.model, late=late)
 
     # What tickets ask for.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from math import inf
 
-from service.scheduler.costs import Duration, Window
+from service.scheduler.costs import Duration, Window, exactly
 
 SEED_S = 0.002
 _OBSERVATIONS = 256
@@ -15,14 +15,18 @@ _ASSUMED = 48  # what is assumed weighs as much as so many observations
 
 
 class SendReserve:
-    """The time that requests spend outside the worker: on the way there, and from its result until
-    the last byte is handed to the transport.
+    """The time that requests spend outside the worker: on the way there, from its result until the last byte is handed
+    to the transport, and then on the network, which this process cannot see.
 
     It begins with assumptions, which leave as more is known: a single slow request does not yet make the reserve. How
     long the way is depends on how busy this process is, so what is seconds old is forgotten, and assumptions come back.
+
+    Args:
+        network_s: what is kept back for the network and the client.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, network_s: float = 0.0) -> None:
+        self._network = exactly(network_s)
         self._recent: deque[tuple[float, float]] = deque(maxlen=_OBSERVATIONS)
         self._window = self._assumed()
         self._tidied = -inf
@@ -30,7 +34,7 @@ class SendReserve:
     @property
     def duration(self) -> Duration:
         """What the way takes; its high quantile is what to keep back for a request that sets out now."""
-        return self._window.duration
+        return self._window.duration.then(self._network)
 
     def observe(self, now: float, seconds: float) -> None:
         """Learn what one request's way cost."""

@@ -12,7 +12,7 @@ from service.errors import DeadlineInfeasible, Overloaded
 from service.pool.outlook import floor_s, minimum, turn_s
 from service.pool.ticket import Generation
 from service.scheduler import Costs, Kind
-from service.scheduler.costs import NO_TIME, Duration, Window
+from service.scheduler.costs import NO_TIME, Duration, Window, exactly
 from service.simulation.traces import Arrival
 
 _MODEL = "simulated"
@@ -28,6 +28,7 @@ class Door:
         costs: of each device, which go on learning.
         slots: of each device.
         queue_limit: samples that may wait besides.
+        network: seconds that are kept back for the network and the client.
 
     What the way back has cost is learnt from those who went it, and kept back for those who set out.
 
@@ -35,7 +36,7 @@ class Door:
         infeasible, overloaded: requests that were refused because of their deadline, or because the house was full.
     """
 
-    def __init__(self, costs: Sequence[Costs], slots: int, queue_limit: int) -> None:
+    def __init__(self, costs: Sequence[Costs], slots: int, queue_limit: int, network: float = 0.0) -> None:
         self.infeasible = 0
         self.overloaded = 0
         self._costs = costs
@@ -46,11 +47,12 @@ class Door:
         self._reported = -inf
         self._prospects: dict[tuple[int, int, Kind], Prospect] = {}
         self._way = Window(_WAYS)
+        self._network = exactly(network)
 
     @property
     def way(self) -> Duration:
-        """What the way back from a worker takes, in seconds; its high quantile is kept back."""
-        return self._way.duration if self._way else NO_TIME
+        """What the way back from a worker takes, and the network, in seconds; its high quantile is kept back."""
+        return (self._way.duration if self._way else NO_TIME).then(self._network)
 
     def admits(self, name: str, arrival: Arrival) -> bool:
         """Whether a request is let in. Requests must be asked for in the order in which they come."""

@@ -26,6 +26,7 @@ class House:
         quality: expected quality after 0 .. K codes.
         workers, slots: devices, and samples in progress on each.
         queue_limit: samples that may wait for a slot.
+        network: seconds kept back from every deadline for what the server cannot see.
         seed: of the durations that are drawn.
     """
 
@@ -34,6 +35,7 @@ class House:
     workers: int = 1
     slots: int = 64
     queue_limit: int = 1024
+    network: float = 0.0
     seed: int = 0
 
     @property
@@ -63,7 +65,7 @@ class _Run:
         self._chance = Random(f"{house.seed} durations")  # noqa: S311
         self._kinds = sorted({each.kind for each in trace})
         self._devices = [self._device(policy) for _ in range(house.workers)]
-        self.door = Door([device.costs for device in self._devices], house.slots, house.queue_limit)
+        self.door = Door([device.costs for device in self._devices], house.slots, house.queue_limit, house.network)
         self.tally = Tally()
         self._finished: dict[str, list[int]] = {}
 
@@ -95,7 +97,7 @@ class _Run:
             del self._finished[job.request]
             arrived, due = at + arrival.back, arrival.at + arrival.within
             self.tally.answered(arrived, due, finished, self._house.quality)
-            self.door.answered(job.request, arrived, arrival.back, late=arrived > due)
+            self.door.answered(job.request, arrived, arrival.back, late=arrived + self._house.network > due)
 
 
 def serve(house: House, policy: str, trace: Sequence[Arrival], bound: float, load: float | None = None) -> Cell:

@@ -129,6 +129,13 @@ def test_the_send_reserve_is_a_high_quantile_and_forgets_what_is_old() -> None:
     assert reserve.duration.high == SEED_S
 
 
+def test_what_the_server_cannot_see_is_kept_back_on_top() -> None:
+    reserve = SendReserve(network_s=0.25)
+    for _ in range(300):
+        reserve.observe(0.0, 0.003)
+    assert reserve.duration == exactly(0.253)
+
+
 def test_the_send_reserve_of_a_busy_time_ends_with_it() -> None:
     reserve = SendReserve()
     for _ in range(256):
