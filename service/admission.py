@@ -94,14 +94,18 @@ class Admission:
         self._inside[place.model] -= place.samples
         self._backlog.remove(place.deadline, place.work)
 
-    def answered(self, model: str, *, late: bool) -> None:
+    def answered(self, model: str, *, late: bool, least: bool) -> None:
         """Learn whether the answer of a request that was let in was late.
 
         What was counted on can be wrong in many ways: batches turn out smaller, the machine is shared, this process is
         slow. All of them show in this. A late answer makes the door narrower by as much as a hundred prompt ones open
         it again, so that it settles where one in a hundred would be late, wherever that is.
+
+        Args:
+            least: whether it had no more than its floor. One that had could have been stopped sooner: it is late for
+                something that came up in between, and would have been, had fewer been let in.
         """
-        change = _WARNED if late else -_WARNED * _LATE_SHARE
+        change = -_WARNED * _LATE_SHARE if not late else _WARNED if least else 0.0
         self._caution[model] = min(max(self._caution[model] + change, 0.0), _MOST_CAUTIOUS)
 
     def extend(self, place: Place, deadline: float) -> Place:

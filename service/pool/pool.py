@@ -165,8 +165,10 @@ class Pool:
         if ticket.result and not ticket.losses:
             now = self.clock.now()
             self._reserve.observe(now, now - ticket.submitted - ticket.result.timing.total_ms / 1000)
-            late = now + self._network > ticket.deadline
-            self._admission.answered(ticket.generation.model, late=late)
+            asked, late = ticket.generation, now + self._network > ticket.deadline
+            floor = max(asked.min_codes, len(asked.sampling.codes))
+            least = all(len(output.codes) <= floor for output in ticket.result.outputs)
+            self._admission.answered(asked.model, late=late, least=least)
 
     # What tickets ask for.
 

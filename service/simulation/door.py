@@ -70,10 +70,13 @@ class Door:
         self._places[name] = place
         return True
 
-    def answered(self, name: str, at: float, back: float, *, late: bool) -> None:
-        """A request that was let in has its answer at this second, which may be yet to come, after so long a way."""
+    def answered(self, name: str, at: float, back: float, *, late: bool, least: bool) -> None:
+        """A request that was let in has its answer at this second, which may be yet to come, after so long a way.
+
+        See `Admission.answered` for the rest.
+        """
         heappush(self._leaving, (at, name))
-        self._admission.answered(_MODEL, late=late)
+        self._admission.answered(_MODEL, late=late, least=least)
         self._way.observe(back)
 
     def _prospect(self, arrival: Arrival) -> Prospect:

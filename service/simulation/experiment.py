@@ -97,7 +97,8 @@ class _Run:
             del self._finished[job.request]
             arrived, due = at + arrival.back, arrival.at + arrival.within
             self.tally.answered(arrived, due, finished, self._house.quality)
-            self.door.answered(job.request, arrived, arrival.back, late=arrived + self._house.network > due)
+            late, least = arrived + self._house.network > due, max(finished) <= arrival.min_codes
+            self.door.answered(job.request, arrived, arrival.back, late=late, least=least)
 
 
 def serve(house: House, policy: str, trace: Sequence[Arrival], bound: float, load: float | None = None) -> Cell:
