@@ -26,6 +26,7 @@ class Prospect:
         slots: samples that the ready workers can have in progress, for its model.
         work_ms: what its smallest answer takes of the workers' time while they are busy, and batches are full.
         turn_ms: what an operation of a busy worker and the answers after it take; others wait for it.
+        answer_ms: what an answer takes of this process, which writes one after another.
         ready_in_ms: when a worker is expected to be ready; 0 if one is, None if that cannot be said.
     """
 
@@ -34,17 +35,23 @@ class Prospect:
     slots: int
     work_ms: float = 0.0
     turn_ms: float = 0.0
+    answer_ms: float = 0.0
     ready_in_ms: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a request that was let in takes up until it has had its ending."""
+    """What a request that was let in takes up until it has had its ending.
+
+    Attributes:
+        lead: seconds by which its answer must come earlier, for those that are due at the same time to be written.
+    """
 
     model: str
     samples: int
     deadline: float
     work: float
+    lead: float
 
 
 class Admission:
@@ -76,7 +83,8 @@ class Admission:
         """
         if self.draining:
             raise Draining("The server is shutting down.")
-        place = Place(model, samples, deadline, prospect.work_ms / 1000)
+        lead = self._lead(deadline, prospect)
+        place = Place(model, samples, deadline, prospect.work_ms / 1000, lead)
         self._check_time(place, now, prospect)
         remaining_ms = 1000 * (deadline - now)
         if prospect.ready_in_ms is None or remaining_ms < prospect.minimum_ms + prospect.ready_in_ms:
@@ -108,10 +116,10 @@ class Admission:
         change = -_WARNED * _LATE_SHARE if not late else _WARNED if least else 0.0
         self._caution[model] = min(max(self._caution[model] + change, 0.0), _MOST_CAUTIOUS)
 
-    def extend(self, place: Place, deadline: float) -> Place:
+    def extend(self, place: Place, deadline: float, prospect: Prospect) -> Place:
         """A request that was let in has a later deadline."""
         self.leave(place)
-        later = replace(place, deadline=deadline)
+        later = replace(place, deadline=deadline, lead=self._lead(deadline, prospect))
         self._enter(later)
         return later
 
@@ -121,17 +129,23 @@ class Admission:
 
     def _check_time(self, place: Place, now: float, prospect: Prospect) -> None:
         lag = self._lag(place, prospect)
-        others = now + prospect.minimum_ms / 1000 - place.work + lag
+        minimum_ms = prospect.minimum_ms + 1000 * place.lead
+        others = now + minimum_ms / 1000 - place.work + lag
         soonest = self._backlog.soonest(others, place.deadline, place.work)
         before_ms = 1000 * (self._backlog.before(soonest) + lag)
         remaining_ms = 1000 * (place.deadline - now)
-        if soonest > place.deadline or remaining_ms < prospect.minimum_ms + before_ms:
-            least_ms = max(prospect.safe_ms + before_ms, 1000 * (soonest - now))
+        if soonest > place.deadline or remaining_ms < minimum_ms + before_ms:
+            least_ms = max(prospect.safe_ms + 1000 * place.lead + before_ms, 1000 * (soonest - now))
             raise DeadlineInfeasible(
                 f"No result fits into {max(remaining_ms, 0.0):.1f} ms; the smallest deadline that would do now is "
                 f"{least_ms:.1f} ms.",
                 least_ms,
             )
+
+    def _lead(self, deadline: float, prospect: Prospect) -> float:
+        """Seconds in which the answers that are due just before this one are written."""
+        each = prospect.answer_ms / 1000
+        return each * self._backlog.crowd(deadline, each)
 
     def _lag(self, place: Place, prospect: Prospect) -> float:
         """Seconds that everyone must have to spare: when promises were broken, and when far more wait than have slots.

@@ -38,6 +38,13 @@ class Backlog:
         """Seconds of work that are due no later."""
         return sum(self._work[: bisect_right(self._deadlines, deadline)])
 
+    def crowd(self, deadline: float, each: float) -> int:
+        """How many are due just before this, so close together that there are not `each` seconds for every one."""
+        place = count = bisect_right(self._deadlines, deadline)
+        while count and self._deadlines[count - 1] > deadline - (place - count + 1) * each:
+            count -= 1
+        return place - count
+
     def soonest(self, start: float, deadline: float, work: float) -> float:
         """The earliest deadline, this or a later one, with which `work` more seconds make no promise late.
 

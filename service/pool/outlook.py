@@ -53,8 +53,13 @@ class Outlook:
         self._heard: list[tuple[bool, dict[str, messages.Minimum]]] = []
         self._costs: dict[_Shape, _Cost] = {}
 
-    def prospect(self, generation: Generation, way: Duration) -> Prospect:
-        """What admission needs to know. `way` is what the way to a worker and back takes."""
+    def prospect(self, generation: Generation, way: Duration, answer_s: float) -> Prospect:
+        """What admission needs to know.
+
+        Args:
+            way: what the way to a worker and back takes.
+            answer_s: what an answer takes of this process.
+        """
         cost = self._cost(generation)
         least = cost.least.then(way)
         waits = [seconds for worker in self._workers if (seconds := worker.ready_in()) is not None]
@@ -64,6 +69,7 @@ class Outlook:
             work_ms=1000 * cost.work,
             turn_ms=1000 * cost.turn,
             slots=cost.slots,
+            answer_ms=1000 * answer_s,
             ready_in_ms=1000 * min(waits) if waits else None,
         )
 

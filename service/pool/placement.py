@@ -67,6 +67,10 @@ class Placement:
             hope = asyncio.get_running_loop().call_later(spare, lambda: self._end(ticket, _lost()))
             self._hopes[ticket.id] = hope
 
+    def remaining_ms(self, ticket: Ticket, now: float) -> float:
+        """What the worker has left of its deadline."""
+        return 1000 * (ticket.deadline - ticket.lead - now - self._reserve.duration.high)
+
     def remove(self, ticket: Ticket) -> None:
         """A request has had its ending."""
         if holder := self._holders.pop(ticket.id, None):
@@ -100,7 +104,9 @@ class Placement:
 
     def _spare(self, ticket: Ticket, now: float) -> float:
         """Seconds that it could wait before its smallest answer must be begun."""
-        return ticket.deadline - now - self._outlook.least(ticket.generation, self._reserve.duration).likely
+        return (
+            ticket.deadline - ticket.lead - now - self._outlook.least(ticket.generation, self._reserve.duration).likely
+        )
 
     def _stop_hoping(self, ticket: Ticket) -> None:
         if hope := self._hopes.pop(ticket.id, None):
@@ -114,7 +120,7 @@ class Placement:
             messages.Submit(
                 id=ticket.id,
                 model=asked.model,
-                remaining_ms=1000 * (ticket.deadline - now - self._reserve.duration.high),
+                remaining_ms=self.remaining_ms(ticket, now),
                 n=asked.n,
                 sampling=asked.sampling,
                 encoding=asked.encoding,

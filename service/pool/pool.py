@@ -14,14 +14,14 @@ from models.bundle.manifest import Manifest
 from models.bundle.reader import find_bundles, read_manifest
 from models.errors import BundleError
 from service import messages
-from service.admission import Admission, Place
+from service.admission import Admission, Place, Prospect
 from service.clock import Clock, MonotonicClock
 from service.errors import DeadlineInfeasible, ServiceError
 from service.pool.launcher import Launcher
 from service.pool.outlook import Outlook
 from service.pool.placement import Placement, draining
 from service.pool.process import WorkerStartError
-from service.pool.reserve import SendReserve
+from service.pool.reserve import AnswerCost, SendReserve
 from service.pool.supervisor import Supervisor
 from service.pool.ticket import Generation, Ticket
 from service.pool.watchdog import Watchdog
@@ -72,6 +72,7 @@ class Pool:
         self._workers: list[Supervisor] = []
         self._outlook = Outlook(self._workers)
         self._tickets: dict[str, Ticket] = {}
+        self._answer_cost = AnswerCost()
         self._placement = Placement(self._workers, self._outlook, self._reserve, self.clock, self._end)
         self._places: dict[str, Place] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -147,7 +148,7 @@ class Pool:
             Draining, WorkerLost, DeadlineInfeasible, Overloaded: see `Admission.admit`.
         """
         now = self.clock.now()
-        prospect = self._outlook.prospect(generation, self._reserve.duration)
+        prospect = self._prospect(generation)
         try:
             place = self._admission.admit(generation.model, generation.n, now, deadline, prospect)
         except DeadlineInfeasible:
@@ -155,6 +156,7 @@ class Pool:
                 self._doubt(generation, now)
             raise
         ticket = Ticket(secrets.token_hex(8), generation, deadline, now, self)
+        ticket.lead = place.lead
         self._places[ticket.id] = place
         self._tickets[ticket.id] = ticket
         self._placement.place(ticket, now)
@@ -164,6 +166,7 @@ class Pool:
         """The last byte of the ticket's result was handed to the transport: learn what the way cost, and if in time."""
         if ticket.result and not ticket.losses:
             now = self.clock.now()
+            self._answer_cost.count(now)
             self._reserve.observe(now, now - ticket.submitted - ticket.result.timing.total_ms / 1000)
             asked, late = ticket.generation, now + self._network > ticket.deadline
             floor = max(asked.min_codes, len(asked.sampling.codes))
@@ -175,12 +178,13 @@ class Pool:
     def extend(self, ticket: Ticket) -> None:
         """Tell the worker of a request's new deadline; one that is parked has more hope."""
         now = self.clock.now()
-        self._places[ticket.id] = self._admission.extend(self._places[ticket.id], ticket.deadline)
+        place = self._admission.extend(self._places[ticket.id], ticket.deadline, self._prospect(ticket.generation))
+        self._places[ticket.id], ticket.lead = place, place.lead
         holder = self._placement.holder(ticket)
         if holder is None:
             self._placement.place(ticket, now)
         else:
-            holder.send(messages.Extend(ticket.id, 1000 * (ticket.deadline - now - self._reserve.duration.high), now))
+            holder.send(messages.Extend(ticket.id, self._placement.remaining_ms(ticket, now), now))
 
     def stop(self, ticket: Ticket) -> None:
         """Answer this request now; one that is parked, as soon as it has a worker."""
@@ -242,6 +246,9 @@ class Pool:
                 self._end(ticket, message)
             case messages.Failed():
                 self._end(ticket, ServiceError(message.message))
+
+    def _prospect(self, generation: Generation) -> Prospect:
+        return self._outlook.prospect(generation, self._reserve.duration, self._answer_cost.seconds)
 
     def _doubt(self, generation: Generation, now: float) -> None:
         """A request was refused for what it would cost, which may be no longer true: let it be looked into."""

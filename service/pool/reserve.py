@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from math import inf
+from time import process_time
 
 from service.scheduler.costs import Duration, Window, exactly
 
 SEED_S = 0.002
+ANSWER_SEED_S = 0.0005
+_ANSWERS = 32  # between two looks at the processor time
+_BUSY_S = 1.0  # in which so many answers make the process a busy one
+_MOST_S = 0.002
 _OBSERVATIONS = 256
 _OLD_S = 5.0
 _TIDY_S = 1.0
@@ -59,3 +65,29 @@ class SendReserve:
         for _ in range(_ASSUMED):
             window.observe(SEED_S)
         return window
+
+
+class AnswerCost:
+    """What an answer takes of this process: reading its request, writing it, and all between.
+
+    Learnt while the process is busy; while it is not, what it does beside answering would be counted as well.
+
+    Args:
+        cpu: seconds of processor time that this process has had.
+    """
+
+    def __init__(self, cpu: Callable[[], float] = process_time) -> None:
+        self.seconds = ANSWER_SEED_S
+        self._cpu = cpu
+        self._answers = 0
+        self._since, self._spent = -inf, 0.0
+
+    def count(self, now: float) -> None:
+        """One more answer was written."""
+        self._answers += 1
+        if self._answers < _ANSWERS:
+            return
+        spent = self._cpu()
+        if now - self._since < _BUSY_S:
+            self.seconds += (min((spent - self._spent) / _ANSWERS, _MOST_S) - self.seconds) / 4
+        self._answers, self._since, self._spent = 0, now, spent

@@ -59,6 +59,7 @@ class Ticket:
         deadline: in seconds on the pool's clock.
         submitted: when the pool took it.
         stopped: whether its holder wants the present prefix.
+        lead: seconds by which its answer must come earlier, for those that are due at the same time to be written.
         losses: workers that died with it.
         result: the answer, once there is one.
     """
@@ -71,6 +72,7 @@ class Ticket:
         self.deadline = deadline
         self.submitted = submitted
         self.stopped = False
+        self.lead = 0.0
         self.losses = 0
         self.result: messages.Result | None = None
         self._owner = owner

@@ -50,3 +50,15 @@ def test_what_was_removed_leaves_no_trace(made: list[tuple[float, float]], data:
     for deadline in range(52):
         assert backlog.before(deadline) == kept.before(deadline)
         assert backlog.soonest(0.0, deadline, 1.0) == kept.soonest(0.0, deadline, 1.0)
+
+
+@given(st.lists(st.integers(0, 40), max_size=30), st.integers(0, 45), st.integers(1, 6))
+def test_a_crowd_is_who_takes_up_all_the_time_before(due: list[int], deadline: int, each: int) -> None:
+    backlog = Backlog()
+    for when in due:
+        backlog.add(float(when), 1.0)
+    before = sorted(when for when in due if when <= deadline)
+    crowd = backlog.crowd(float(deadline), float(each))
+    # Written latest first and one after another, each of these begins after the next one is due: no gap between them.
+    assert all(when > deadline - (place + 1) * each for place, when in enumerate(before[::-1][:crowd]))
+    assert crowd == len(before) or before[-crowd - 1] <= deadline - (crowd + 1) * each

@@ -71,10 +71,25 @@ def test_who_is_late_already_keeps_nobody_out() -> None:
 def test_an_extended_promise_makes_room() -> None:
     admission = Admission(queue_limit=99)
     places = [admission.admit("a", 1, 0.0, 0.048, BUSY) for _ in range(10)]
-    moved = admission.extend(places[0], 0.2)
+    moved = admission.extend(places[0], 0.2, BUSY)
     admission.admit("a", 1, 0.0, 0.048, BUSY)
     admission.leave(moved)
     assert admission.inside("a") == 10
+
+
+def test_answers_that_are_due_together_must_come_one_after_another() -> None:
+    admission = Admission(queue_limit=99)
+    prospect = Prospect(minimum_ms=5.0, safe_ms=6.0, slots=64, answer_ms=2.0)
+    leads = [admission.admit("a", 1, 0.0, 0.1, prospect).lead for _ in range(4)]
+    assert leads == pytest.approx([0.0, 0.002, 0.004, 0.006])
+    assert admission.admit("a", 1, 0.0, 0.2, prospect).lead == 0.0
+    assert admission.admit("a", 1, 0.0, 0.101, prospect).lead == pytest.approx(0.008)
+    with pytest.raises(DeadlineInfeasible) as refusal:
+        admission.admit(
+            "a", 1, 0.0859, 0.1, prospect
+        )  # 8 ms for those before, and 5 for itself; only 14.1 - 1 are left
+        admission.admit("a", 1, 0.0873, 0.1, prospect)
+    assert refusal.value.extra["minimum_deadline_ms"] > 12.7
 
 
 def test_where_many_wait_for_a_slot_everyone_keeps_time_for_a_turn_to_spare() -> None:

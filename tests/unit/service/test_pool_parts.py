@@ -10,7 +10,7 @@ import pytest
 from service import messages
 from service.errors import WorkerLost
 from service.pool.outlook import minimum
-from service.pool.reserve import SEED_S, SendReserve
+from service.pool.reserve import ANSWER_SEED_S, SEED_S, AnswerCost, SendReserve
 from service.pool.ticket import Generation, Ticket
 from service.scheduler.costs import Duration, exactly
 
@@ -144,6 +144,20 @@ def test_the_send_reserve_of_a_busy_time_ends_with_it() -> None:
     for second in range(1, 8):
         reserve.observe(float(second), 0.001)
     assert reserve.duration.high == SEED_S
+
+
+def test_what_an_answer_costs_is_learnt_while_there_are_many() -> None:
+    spent = 0.0
+    cost = AnswerCost(cpu=lambda: spent)
+    assert cost.seconds == ANSWER_SEED_S
+    for answer in range(32 * 40):
+        spent += 0.001
+        cost.count(now=0.002 * answer)
+    assert cost.seconds == pytest.approx(0.001, rel=0.02)
+    for answer in range(32 * 40):  # one in a second: most of this time went into other things
+        spent += 0.5
+        cost.count(now=10.0 + answer)
+    assert cost.seconds == pytest.approx(0.001, rel=0.02)
 
 
 def test_the_smallest_deadline_grows_with_samples_and_encoding() -> None:
