@@ -55,7 +55,8 @@ def benchmark_engine(bundle: Path, device: str, batches: tuple[int, ...], repeat
     networks = load_networks(bundle, device)
     manifest = networks.manifest
     models = [
-        build_model(networks.autoencoder, networks.prior, max(batches), executor) for executor in available(device)
+        build_model(networks.autoencoder, networks.prior, max(batches), executor)
+        for executor in available(networks.prior)
     ]
     floors = [_read_time(model.executor.weight_bytes, device) for model in models]
     # Executors in turn, so that a machine that changes its pace does so for all of them.

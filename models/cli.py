@@ -106,6 +106,7 @@ def _timings(result: dict[str, Any]) -> Table:
 def _facts(path: Path, manifest: Manifest) -> Table:
     table = Table(title=str(path), show_header=False, title_justify="left")
     autoencoder, prior = manifest.autoencoder, manifest.prior
+    sizes = prior.model_dump(exclude={"kind", "dropout"})
     rows = {
         "name": f"{manifest.name}, version {manifest.version}",
         "kind": f"{manifest.kind}, bundle format {manifest.format_version}",
@@ -113,7 +114,7 @@ def _facts(path: Path, manifest: Manifest) -> Table:
         "media": f"{manifest.media.type} {' x '.join(map(str, manifest.media.shape))}",
         "labels": ", ".join(manifest.labels) or "none",
         "codes": f"{autoencoder.codes} of {autoencoder.codebook}, {autoencoder.code_dim(manifest.media)} numbers each",
-        "prior": f"{prior.layers} layers, width {prior.width}, feed-forward {prior.feed_forward}, {prior.heads} heads",
+        "prior": f"{prior.kind}: {', '.join(f'{name} {value}' for name, value in sizes.items())}",
         "sampling": ", ".join(f"{name} {value:g}" for name, value in manifest.sampling.model_dump().items()),
         "files": "\n".join(f"{name} ({entry.bytes:,} bytes)" for name, entry in manifest.files.items()),
     }

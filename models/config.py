@@ -6,11 +6,12 @@ Imports no torch, so that a process which only needs to describe a model starts 
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 PositiveInt = Annotated[int, Field(gt=0)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Frozen(BaseModel):
@@ -111,23 +112,82 @@ class AutoencoderConfig(Frozen):
         return math.prod(self.grid(media)) if self.depth is None else self.depth
 
 
-class PriorConfig(Frozen):
+class TransformerConfig(Frozen):
     """A Transformer decoder over code indices.
 
     The anytime paper (appendix E.1) has 6 layers, width 512, feed-forward 2048 and 8 heads.
     """
 
+    kind: Literal["transformer"] = "transformer"
     layers: PositiveInt
     width: PositiveInt
     feed_forward: PositiveInt
     heads: PositiveInt
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    dropout: Dropout = 0.1
 
     @model_validator(mode="after")
-    def _heads_divide_width(self) -> PriorConfig:
+    def _heads_divide_width(self) -> TransformerConfig:
         if self.width % self.heads:
             raise ValueError(f"heads ({self.heads}) must divide width ({self.width})")
         return self
+
+
+class LSTMConfig(Frozen):
+    """A recurrent network over code indices (appendix C.2, which gives no sizes)."""
+
+    kind: Literal["lstm"] = "lstm"
+    layers: PositiveInt
+    width: PositiveInt
+    dropout: Dropout = 0.1
+
+
+class PixelCNNConfig(Frozen):
+    """Masked convolutions over the codes laid out in a square (appendix C.2, which gives no sizes).
+
+    Attributes:
+        layers: residual blocks, after the first convolution.
+        width: channels between blocks; within one there are half as many.
+        filter: edge of every masked convolution; odd, so that it has a centre.
+    """
+
+    kind: Literal["pixelcnn"] = "pixelcnn"
+    layers: PositiveInt
+    width: PositiveInt
+    filter: Annotated[int, Field(ge=3)] = 3
+    dropout: Dropout = 0.1
+
+    @model_validator(mode="after")
+    def _halves(self) -> PixelCNNConfig:
+        if self.width % 2:
+            raise ValueError(f"width ({self.width}) must be even")
+        if not self.filter % 2:
+            raise ValueError(f"filter ({self.filter}) must be odd")
+        return self
+
+
+def _kind(prior: Any) -> Any:
+    """The tag of a prior; one that has none is a Transformer, as all were before there were others."""
+    kind = prior.get("kind", "transformer") if isinstance(prior, dict) else getattr(prior, "kind", "transformer")
+    return kind if isinstance(kind, str) else None
+
+
+# Which autoregressive prior, by `kind` (figure 8a compares the three).
+PriorConfig = Annotated[
+    Annotated[TransformerConfig, Tag("transformer")]
+    | Annotated[LSTMConfig, Tag("lstm")]
+    | Annotated[PixelCNNConfig, Tag("pixelcnn")],
+    Discriminator(
+        _kind,
+        custom_error_type="prior_kind",
+        custom_error_message="kind should be 'transformer', 'lstm' or 'pixelcnn'",
+    ),
+]
+
+
+def field_path(location: tuple[int | str, ...]) -> str:
+    """Where a validation error is, as its file spells it: pydantic puts the kind of prior into the path."""
+    parts = location[:1] + location[2:] if location[:1] == ("prior",) else location
+    return ".".join(str(part) for part in parts)
 
 
 class SamplingDefaults(Frozen):

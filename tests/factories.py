@@ -10,14 +10,24 @@ from models.autoencoder import OrderedVQVAE
 from models.bundle.manifest import Manifest
 from models.bundle.networks import Networks
 from models.bundle.writer import write_bundle
-from models.config import AutoencoderConfig, Media, PriorConfig
+from models.config import AutoencoderConfig, LSTMConfig, Media, PixelCNNConfig, PriorConfig, TransformerConfig
 from models.curve import fit_quality_curve
-from models.prior import TransformerPrior
+from models.prior import build_prior
 
 LABELS = ("circle", "square", "star")
+TRANSFORMER = TransformerConfig(layers=2, width=16, feed_forward=32, heads=2)
+# One of each kind; the widths of the others fill no vector register.
+PRIORS: dict[str, PriorConfig] = {
+    "transformer": TRANSFORMER,
+    "lstm": LSTMConfig(layers=2, width=10),
+    "pixelcnn": PixelCNNConfig(layers=2, width=12),
+}
+_HEADS = {"transformer": 0.3, "lstm": 3.0, "pixelcnn": 3.0}  # spread of the head's weights, for codes that differ
 
 
-def tiny_manifest(name: str = "tiny", codes: int = 6, shape: tuple[int, int, int] = (1, 8, 8)) -> Manifest:
+def tiny_manifest(
+    name: str = "tiny", codes: int = 6, shape: tuple[int, int, int] = (1, 8, 8), prior: PriorConfig = TRANSFORMER
+) -> Manifest:
     """A manifest of a model with 6 codes out of 8, on 8x8 pictures of three classes."""
     return Manifest(
         name=name,
@@ -25,7 +35,7 @@ def tiny_manifest(name: str = "tiny", codes: int = 6, shape: tuple[int, int, int
         media=Media(type="image", shape=shape),
         labels=LABELS,
         autoencoder=AutoencoderConfig(codes=codes, codebook=8, filters=(4, 3), strides=(2, 1), widths=(8,)),
-        prior=PriorConfig(layers=2, width=16, feed_forward=32, heads=2),
+        prior=prior,
         quality_curve=fit_quality_curve([0.5**n for n in range(codes + 1)]),
     )
 
@@ -45,8 +55,8 @@ def tiny_networks(manifest: Manifest | None = None, seed: int = 0) -> Networks:
         torch.manual_seed(seed)
         autoencoder = OrderedVQVAE(manifest.autoencoder, manifest.media)
         torch.nn.init.normal_(autoencoder.quantiser.codebook)
-        prior = TransformerPrior(manifest.prior, manifest.codes, manifest.autoencoder.codebook, len(manifest.labels))
-        torch.nn.init.normal_(prior.head.weight, std=0.3)
+        prior = build_prior(manifest.prior, manifest.codes, manifest.autoencoder.codebook, len(manifest.labels))
+        torch.nn.init.normal_(prior.head.weight, std=_HEADS[manifest.prior.kind])
     for module in (autoencoder, prior):
         module.eval().requires_grad_(False)
     return Networks(manifest, autoencoder, prior)

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from manual_clock import ManualClock
 
 from models.bundle.manifest import Manifest
-from models.config import AutoencoderConfig, Media, PriorConfig
+from models.config import AutoencoderConfig, Media, TransformerConfig
 from service import messages
 from service.api.app import create_app
 from service.errors import Draining, ServiceError
@@ -28,7 +28,7 @@ def manifest(name: str = "tiny", labels: tuple[str, ...] = ("Boot", "Bag", "Coat
         media=Media(type="image", shape=(1, side, side)),
         labels=labels,
         autoencoder=AutoencoderConfig(codes=4, codebook=8, filters=(2,), strides=(2,), widths=()),
-        prior=PriorConfig(layers=1, width=8, feed_forward=8, heads=1),
+        prior=TransformerConfig(layers=1, width=8, feed_forward=8, heads=1),
         quality_curve=(0.0, 0.5, 0.75, 0.9, 1.0),
     )
 

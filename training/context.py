@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.autoencoder import OrderedVQVAE
-from models.prior import TransformerPrior
+from models.prior import Prior, build_prior
 from training.checkpoint import load_tensors
 from training.data.dataset import Dataset
 from training.progress import RunProgress
@@ -71,17 +71,17 @@ class RunContext:
         """An untrained autoencoder of the recipe's shape, on the run's device."""
         return OrderedVQVAE(self.recipe.autoencoder, self.recipe.media).to(self.device)
 
-    def new_prior(self) -> TransformerPrior:
+    def new_prior(self) -> Prior:
         """An untrained prior of the recipe's shape, on the run's device."""
         shape = self.recipe.autoencoder
-        return TransformerPrior(self.recipe.prior, shape.codes, shape.codebook, len(self.recipe.labels)).to(self.device)
+        return build_prior(self.recipe.prior, shape.codes, shape.codebook, len(self.recipe.labels)).to(self.device)
 
     def autoencoder(self) -> OrderedVQVAE:
         """The trained autoencoder in eval mode, its weights rounded through half precision as they ship."""
         last: TrainedStage = "ordered" if self.recipe.stages.ordered else "autoencoder"
         return _load(self.new_autoencoder(), self.weights_path(last))
 
-    def prior(self) -> TransformerPrior:
+    def prior(self) -> Prior:
         """The trained prior in eval mode, its weights rounded through half precision as they ship."""
         return _load(self.new_prior(), self.weights_path("prior"))
 

@@ -11,7 +11,7 @@ from models.autoencoder import RANGES, OrderedVQVAE
 from models.bundle.manifest import Manifest
 from models.bundle.writer import write_bundle
 from models.curve import fit_quality_curve
-from models.prior import TransformerPrior
+from models.prior import build_prior
 from training.recipe import Recipe
 from training.seeds import derive_seed
 
@@ -30,7 +30,7 @@ def write_random_bundle(path: Path, recipe: Recipe, seed: int) -> Manifest:
         torch.manual_seed(derive_seed(seed, "random bundle"))
         autoencoder = OrderedVQVAE(shape, recipe.media)
         _spread(autoencoder)
-        prior = TransformerPrior(recipe.prior, shape.codes, shape.codebook, len(_labels(recipe)))
+        prior = build_prior(recipe.prior, shape.codes, shape.codebook, len(_labels(recipe)))
     return write_bundle(path, _manifest(recipe, seed), autoencoder, prior)
 
 

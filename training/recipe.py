@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from models.config import AutoencoderConfig, Frozen, Media, PositiveInt, PriorConfig, SamplingDefaults
+from models.config import AutoencoderConfig, Frozen, Media, PositiveInt, PriorConfig, SamplingDefaults, field_path
 from models.errors import RecipeError
 from training.data.options import DataRecipe
 from training.options import CodebookRecipe, Stages
@@ -117,7 +117,7 @@ def _find(recipe: str) -> Path:
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    field = ".".join(str(part) for part in detail["loc"])
+    field = field_path(detail["loc"])
     problem = detail["msg"].removeprefix("Value error, ")
     match detail["type"]:
         case "missing":

@@ -13,7 +13,7 @@ from models.autoencoder import OrderedVQVAE
 from models.bundle.manifest import AUTOENCODER, PRIOR, Manifest
 from models.bundle.reader import verify_bundle
 from models.errors import BundleError
-from models.prior import TransformerPrior
+from models.prior import Prior, build_prior
 
 
 class Networks(NamedTuple):
@@ -21,7 +21,7 @@ class Networks(NamedTuple):
 
     manifest: Manifest
     autoencoder: OrderedVQVAE
-    prior: TransformerPrior
+    prior: Prior
 
 
 def load_networks(path: Path, device: str = "cpu") -> Networks:
@@ -32,7 +32,7 @@ def load_networks(path: Path, device: str = "cpu") -> Networks:
     """
     manifest = verify_bundle(path)
     autoencoder = OrderedVQVAE(manifest.autoencoder, manifest.media)
-    prior = TransformerPrior(manifest.prior, manifest.codes, manifest.autoencoder.codebook, labels=len(manifest.labels))
+    prior = build_prior(manifest.prior, manifest.codes, manifest.autoencoder.codebook, labels=len(manifest.labels))
     _fill(autoencoder, path / AUTOENCODER)
     _fill(prior, path / PRIOR)
     return Networks(manifest, autoencoder.to(device), prior.to(device))

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from models.bundle.manifest import AUTOENCODER, FORMAT_VERSION, MANIFEST, PRIOR, Manifest
+from models.config import field_path
 from models.errors import BundleError
 
 
@@ -89,6 +90,6 @@ def verify_bundle(path: Path) -> Manifest:
 def describe(error: ValidationError) -> str:
     """The first problem of a failed validation as one sentence: dotted field, what is wrong, how many more."""
     problems = error.errors(include_url=False)
-    field = ".".join(str(part) for part in problems[0]["loc"]) or "content"
+    field = field_path(problems[0]["loc"]) or "content"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{field}: {problems[0]['msg']}{more}"

@@ -14,14 +14,14 @@ from torch import nn
 from models.autoencoder import OrderedVQVAE
 from models.bundle.manifest import AUTOENCODER, MANIFEST, PRIOR, FileEntry, Manifest
 from models.errors import BundleError
-from models.prior import TransformerPrior
+from models.prior import Prior
 
 
 def write_bundle(
     path: Path,
     manifest: Manifest,
     autoencoder: OrderedVQVAE,
-    prior: TransformerPrior,
+    prior: Prior,
     extra: Mapping[str, bytes] | None = None,
 ) -> Manifest:
     """Write a bundle to the folder `path`, replacing a bundle that is there.

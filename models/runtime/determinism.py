@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from models.prior import TransformerPrior
-from models.runtime.cached_prior import CachedPrior
+from models.prior import Prior
+from models.runtime.incremental import incremental
 
 _STRICT_MODES = {"AVX512": "AVX512,STRICT", "AVX2": "AVX2,STRICT"}
 
@@ -28,7 +28,7 @@ def configure() -> None:
 
 
 @torch.inference_mode()
-def invariant_buckets(prior: TransformerPrior, slots: int, buckets: Sequence[int]) -> tuple[int, ...]:
+def invariant_buckets(prior: Prior, slots: int, buckets: Sequence[int]) -> tuple[int, ...]:
     """Those batch sizes in which every row of a prior's step is bit for bit what it is among all `slots` rows.
 
     The full table itself always is, since there each slot keeps its own row.
@@ -40,18 +40,20 @@ def invariant_buckets(prior: TransformerPrior, slots: int, buckets: Sequence[int
     Returns:
         The buckets to use, ascending; at least the last one.
     """
-    cached, device = CachedPrior(prior, slots), prior.position.device
+    stepped, device = incremental(prior, slots), prior.device
     generator = torch.Generator().manual_seed(0)
     rows = torch.arange(slots, device=device)
     positions = (rows % prior.codes).to(device)
     tokens = torch.randint(prior.codebook, (slots,), generator=generator).to(device)
-    cached.memory.copy_(torch.randn(cached.memory.shape, generator=generator))
-    reference = cached.step(tokens, positions, rows)
+    stepped.scramble(torch.Generator().manual_seed(1))
+    reference = stepped.step(tokens, positions, rows)
 
     def agrees(bucket: int) -> bool:
+        if stepped.sequential:  # its steps have replaced what they read
+            stepped.scramble(torch.Generator().manual_seed(1))
         chunks = [_filled(rows[start : start + bucket], bucket) for start in range(0, slots, bucket)]
         return all(
-            torch.equal(cached.step(tokens[chunk], positions[chunk], chunk), reference[chunk]) for chunk in chunks
+            torch.equal(stepped.step(tokens[chunk], positions[chunk], chunk), reference[chunk]) for chunk in chunks
         )
 
     return (*(bucket for bucket in buckets[:-1] if agrees(bucket)), slots)

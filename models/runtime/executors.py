@@ -5,22 +5,22 @@ from __future__ import annotations
 from models.autoencoder import OrderedVQVAE
 from models.errors import DeviceError
 from models.native import library
-from models.prior import TransformerPrior
+from models.prior import Prior, TransformerPrior
 from models.runtime.native import NativeExecutor
 from models.runtime.ordered import OrderedModel
 from models.runtime.reference import ReferenceExecutor
 
 
-def available(device: str) -> tuple[str, ...]:
-    """The executors that can be had on a device here, the plain one first."""
-    return ("reference", "native") if device == "cpu" and library.kernels() is not None else ("reference",)
+def available(prior: Prior) -> tuple[str, ...]:
+    """The executors that can be had here for a prior on its device, the plain one first."""
+    return ("reference",) if _obstacle(prior) else ("reference", "native")
 
 
-def build_model(autoencoder: OrderedVQVAE, prior: TransformerPrior, slots: int, executor: str = "auto") -> OrderedModel:
+def build_model(autoencoder: OrderedVQVAE, prior: Prior, slots: int, executor: str = "auto") -> OrderedModel:
     """A model with so many slots, on the device of its networks.
 
-    The choice depends on nothing but the machine and what is installed: the workers of a service must all draw the same
-    codes, and executors differ in their last bits.
+    The choice depends on nothing but the kind of prior, the machine and what is installed: the workers of a service
+    must all draw the same codes, and executors differ in their last bits.
 
     Args:
         executor: "reference", "native", or "auto" for the native one where it can be had.
@@ -28,14 +28,20 @@ def build_model(autoencoder: OrderedVQVAE, prior: TransformerPrior, slots: int, 
     Raises:
         DeviceError: if "native" is asked for and cannot be had.
     """
-    on_cpu = prior.position.device.type == "cpu"
-    kernels = library.kernels() if on_cpu and executor != "reference" else None
-    if kernels is not None:
+    kernels = library.kernels() if executor != "reference" and _obstacle(prior) is None else None
+    if kernels is not None and isinstance(prior, TransformerPrior):
         return OrderedModel(prior, NativeExecutor(autoencoder, prior, slots, kernels))
     if executor == "native":
-        raise DeviceError(
-            "the native executor was asked for, but it was not built while installing, which needs a C++ compiler"
-            if on_cpu
-            else "the native executor was asked for, but it is for CPUs"
-        )
+        raise DeviceError(f"the native executor was asked for, but {_obstacle(prior)}")
     return OrderedModel(prior, ReferenceExecutor(autoencoder, prior, slots))
+
+
+def _obstacle(prior: Prior) -> str | None:
+    """Why the native executor cannot be had for a prior on its device; None if it can."""
+    if prior.device.type != "cpu":
+        return "it is for CPUs"
+    if not isinstance(prior, TransformerPrior):
+        return f"it is for Transformers, and this model's prior is of kind {prior.config.kind}"
+    if library.kernels() is None:
+        return "it was not built while installing, which needs a C++ compiler"
+    return None

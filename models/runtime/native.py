@@ -25,7 +25,7 @@ from models.native.library import (
     NormWeights,
     PriorWeights,
 )
-from models.prior import Block, TransformerPrior
+from models.prior.transformer import Block, TransformerPrior
 from models.runtime.buckets import power_of_two_buckets
 from models.runtime.executor import Draw
 

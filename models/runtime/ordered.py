@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.prior import TransformerPrior
+from models.prior import Prior
 from models.runtime.executor import Draw, Executor
 from models.runtime.protocol import Decoded, SampleRequest
 from models.runtime.randomness import code_uniforms
@@ -21,7 +21,7 @@ class OrderedModel:
         executor: used by nobody else.
     """
 
-    def __init__(self, prior: TransformerPrior, executor: Executor) -> None:
+    def __init__(self, prior: Prior, executor: Executor) -> None:
         self.total_codes = prior.codes
         self.executor = executor
         self.buckets = executor.buckets

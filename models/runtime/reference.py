@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from models.autoencoder import OrderedVQVAE
-from models.prior import TransformerPrior
+from models.prior import Prior
 from models.runtime.buckets import power_of_two_buckets
-from models.runtime.cached_prior import CachedPrior
 from models.runtime.determinism import invariant_buckets
 from models.runtime.executor import Draw
+from models.runtime.incremental import incremental
 from models.runtime.sampling import draw
 
 # Columns of the table of how codes are drawn; from the last one on, the uniform number of each code.
@@ -30,7 +30,7 @@ def _channels_innermost(autoencoder: OrderedVQVAE) -> OrderedVQVAE:
 
 
 class ReferenceExecutor:
-    """One preallocated KV cache; a step runs over a padded bucket of rows.
+    """One preallocated memory of earlier positions; a step runs over a padded bucket of rows.
 
     Every buffer has one row per slot and a last, spare row for padding to point at: what lands there is never read.
     """
@@ -38,13 +38,13 @@ class ReferenceExecutor:
     name = "reference"
 
     @torch.inference_mode()
-    def __init__(self, autoencoder: OrderedVQVAE, prior: TransformerPrior, slots: int) -> None:
+    def __init__(self, autoencoder: OrderedVQVAE, prior: Prior, slots: int) -> None:
         self.buckets = invariant_buckets(prior, slots, power_of_two_buckets(slots))
         self._slots = slots
         self._autoencoder = _channels_innermost(autoencoder)
-        self._device = prior.position.device
+        self._device = prior.device
         rows = slots + 1
-        self._cached = CachedPrior(prior, rows)
+        self._incremental = incremental(prior, rows)
         # Per row: the token to feed and the position it is for; how codes are drawn; the codes.
         self._state = torch.tensor([[prior.start_token(None), 0]], device=self._device).repeat(rows, 1)
         self._draws = torch.zeros((rows, _UNIFORMS + prior.codes), dtype=torch.float64, device=self._device)
@@ -52,13 +52,13 @@ class ReferenceExecutor:
         self._codes = torch.zeros((rows, prior.codes), dtype=torch.int64, device=self._device)
         self._codebook = prior.codebook
         self._restricted: set[int] = set()  # slots whose draw looks at top_k and top_p
-        # By slot, the tokens before the present one that the cache does not hold.
+        # By slot, the tokens before the present one that have not been read.
         self._unread: dict[int, Sequence[int]] = {}
 
     @property
     def weight_bytes(self) -> int:
         """See `Executor`."""
-        return self._cached.weight_bytes
+        return self._incremental.weight_bytes
 
     @torch.inference_mode()
     def begin(self, slot: int, tokens: Sequence[int], draw: Draw) -> None:
@@ -83,7 +83,7 @@ class ReferenceExecutor:
         tokens, positions = self._state.index_select(0, rows).unbind(1)
         draws = self._draws.index_select(0, rows)
         drawn = draw(
-            self._cached.step(tokens, positions, rows),
+            self._incremental.step(tokens, positions, rows),
             draws.gather(1, _UNIFORMS + positions[:, None]).squeeze(1),
             draws[:, _TEMPERATURE],
             draws[:, _TOP_K],
@@ -112,12 +112,11 @@ class ReferenceExecutor:
         return positions
 
     def _read(self, slots: Sequence[int]) -> None:
-        """Bring the codes that were given into the cache, as many rows at a time as the buckets allow.
+        """Bring the codes that were given into the prior's memory, as many at a time as the buckets and it allow.
 
-        A layer writes the keys and values of all rows before it attends, and each row sees only the positions up to its
-        own, so that one pass reads many positions. In the full table a row is its slot's, and reads one at a time.
+        In the full table a row is its slot's, and reads one at a time; so do all where a position needs the one before.
         """
-        width = self.buckets[-2] if len(self.buckets) > 1 else 1
+        width = self.buckets[-2] if len(self.buckets) > 1 and not self._incremental.sequential else 1
         for slot in slots:
             tokens = self._unread.pop(slot)
             for start in range(0, len(tokens), width):
@@ -125,7 +124,7 @@ class ReferenceExecutor:
                 rows = self._rows([slot] * len(tokens[start : start + width]))
                 fed = [(row, *(next(unread) if row == slot else (0, 0))) for row in rows]
                 row, position, token = torch.tensor(fed, device=self._device).unbind(1)
-                self._cached.step(token, position, row)
+                self._incremental.step(token, position, row)
 
     def _rows(self, slots: Sequence[int]) -> list[int]:
         """The rows of the smallest bucket that holds the slots, padded with the spare row.

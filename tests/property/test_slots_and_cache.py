@@ -1,4 +1,5 @@
-"""Random interleavings of add, step, decode, cancel and finish keep every invariant of the slots and the KV cache.
+"""Random interleavings of add, step, decode, cancel and finish keep every invariant of the slots and of what a prior
+remembers of them.
 
 Some samples begin with codes that are given, the first ones of what they would have drawn.
 """
@@ -9,7 +10,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from factories import tiny_networks
+from factories import PRIORS, tiny_manifest, tiny_networks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,19 +27,19 @@ REQUESTS = tuple(
 )
 
 
-CODES = tiny_networks().prior.codes
+CODES = tiny_manifest().codes
 
 
 @cache
-def model_of(executor: str) -> OrderedModel:
-    networks = tiny_networks()
+def model_of(executor: str, kind: str = "transformer") -> OrderedModel:
+    networks = tiny_networks(tiny_manifest(prior=PRIORS[kind]))
     return build_model(networks.autoencoder, networks.prior, SLOTS, executor)
 
 
 @cache
-def codes_alone(request: SampleRequest) -> list[int]:
+def codes_alone(request: SampleRequest, kind: str) -> list[int]:
     """What the request draws in a model of its own."""
-    networks = tiny_networks()
+    networks = tiny_networks(tiny_manifest(prior=PRIORS[kind]))
     single = build_model(networks.autoencoder, networks.prior, 1, "reference")
     single.begin(0, request)
     for _ in range(single.total_codes):
@@ -46,78 +47,92 @@ def codes_alone(request: SampleRequest) -> list[int]:
     return single.codes([0])[0]
 
 
-def continued(request: SampleRequest, codes: int) -> SampleRequest:
-    """The request, its first codes given."""
-    return replace(request, codes=tuple(codes_alone(request)[:codes]))
+def sequences(kind: str) -> st.SearchStrategy[list[tuple[Any, ...]]]:
+    """Operations upon a model with a prior of this kind."""
 
+    def continued(request: SampleRequest, codes: int) -> SampleRequest:
+        """The request, its first codes given."""
+        return replace(request, codes=tuple(codes_alone(request, kind)[:codes]))
 
-OPERATION = st.one_of(
-    st.tuples(
-        st.just("add"),
-        st.integers(0, SLOTS - 1),
-        st.builds(continued, st.sampled_from(REQUESTS), st.integers(0, CODES) | st.just(0)),
-    ),
-    st.tuples(st.just("step"), st.sets(st.integers(0, SLOTS - 1), min_size=1).map(sorted), st.integers(1, CODES)),
-    st.tuples(st.just("step"), st.just(list(range(SLOTS))), st.just(1)),
-    st.tuples(st.just("decode"), st.sets(st.integers(0, SLOTS - 1), min_size=1).map(sorted)),
-    st.tuples(st.just("release"), st.integers(0, SLOTS - 1)),
-)
+    operation = st.one_of(
+        st.tuples(
+            st.just("add"),
+            st.integers(0, SLOTS - 1),
+            st.builds(continued, st.sampled_from(REQUESTS), st.integers(0, CODES) | st.just(0)),
+        ),
+        st.tuples(st.just("step"), st.sets(st.integers(0, SLOTS - 1), min_size=1).map(sorted), st.integers(1, CODES)),
+        st.tuples(st.just("step"), st.just(list(range(SLOTS))), st.just(1)),
+        st.tuples(st.just("decode"), st.sets(st.integers(0, SLOTS - 1), min_size=1).map(sorted)),
+        st.tuples(st.just("release"), st.integers(0, SLOTS - 1)),
+    )
+    return st.lists(operation, min_size=4, max_size=20)
 
 
 common = settings(deadline=None, suppress_health_check=list(HealthCheck))
-sequences = st.lists(OPERATION, min_size=4, max_size=20)
 
 
 @settings(common, max_examples=10_000)
-@given(sequences)
+@given(sequences("transformer"))
 def test_every_interleaving_draws_what_each_request_draws_alone(operations: list[tuple[Any, ...]]) -> None:
     _check_interleaving(model_of("native"), operations)
 
 
 @settings(common, max_examples=1_000)
-@given(sequences)
+@given(sequences("transformer"))
 def test_and_so_it_does_by_the_reference(operations: list[tuple[Any, ...]]) -> None:
     _check_interleaving(model_of("reference"), operations)
 
 
-def _check_interleaving(model: OrderedModel, operations: list[tuple[Any, ...]]) -> None:
+@settings(common, max_examples=300)
+@given(sequences("lstm"))
+def test_and_so_it_does_with_an_lstm(operations: list[tuple[Any, ...]]) -> None:
+    _check_interleaving(model_of("auto", "lstm"), operations, "lstm")
+
+
+@settings(common, max_examples=300)
+@given(sequences("pixelcnn"))
+def test_and_so_it_does_with_a_pixelcnn(operations: list[tuple[Any, ...]]) -> None:
+    _check_interleaving(model_of("auto", "pixelcnn"), operations, "pixelcnn")
+
+
+def _check_interleaving(model: OrderedModel, operations: list[tuple[Any, ...]], kind: str = "transformer") -> None:
     held: dict[int, tuple[SampleRequest, int]] = {}  # slot -> request, position
     try:
-        _interleave(model, operations, held)
+        _interleave(model, operations, held, kind)
     finally:
         for slot in held:
             model.release(slot)
 
 
 def _interleave(
-    model: OrderedModel, operations: list[tuple[Any, ...]], held: dict[int, tuple[SampleRequest, int]]
+    model: OrderedModel, operations: list[tuple[Any, ...]], held: dict[int, tuple[SampleRequest, int]], kind: str
 ) -> None:
-    for kind, *arguments in operations:
-        if kind == "add" and arguments[0] not in held:
+    for operation, *arguments in operations:
+        if operation == "add" and arguments[0] not in held:
             slot, request = arguments
             model.begin(slot, request)
             held[slot] = (replace(request, codes=()), len(request.codes))
-        elif kind == "step":
+        elif operation == "step":
             slots, codes = arguments
             chosen = [slot for slot in slots if slot in held and held[slot][1] + codes <= CODES]
             if chosen:
                 model.step(chosen, codes)
                 held |= {slot: (held[slot][0], held[slot][1] + codes) for slot in chosen}
-        elif kind == "decode":
+        elif operation == "decode":
             chosen = [slot for slot in arguments[0] if slot in held]
             if chosen:
                 decoded = model.decode(chosen)
                 assert [len(codes) for codes in decoded.codes] == [held[slot][1] for slot in chosen]
-        elif kind == "release" and arguments[0] in held:
-            _check_codes(model, {arguments[0]: held.pop(arguments[0])})
+        elif operation == "release" and arguments[0] in held:
+            _check_codes(model, {arguments[0]: held.pop(arguments[0])}, kind)
             model.release(arguments[0])
         model.check_integrity()
         assert {slot: model.position(slot) for slot in held} == {slot: position for slot, (_, position) in held.items()}
-    _check_codes(model, held)
+    _check_codes(model, held, kind)
 
 
-def _check_codes(model: OrderedModel, held: dict[int, tuple[SampleRequest, int]]) -> None:
+def _check_codes(model: OrderedModel, held: dict[int, tuple[SampleRequest, int]], kind: str) -> None:
     """Whatever a slot holds is a prefix of what its request draws alone."""
     slots = list(held)
     drawn = model.codes(slots) if slots else []
-    assert drawn == [codes_alone(request)[:position] for request, position in held.values()]
+    assert drawn == [codes_alone(request, kind)[:position] for request, position in held.values()]

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 import torch
-from factories import tiny_manifest, tiny_networks, write_tiny_bundle
+from factories import PRIORS, TRANSFORMER, tiny_manifest, tiny_networks, write_tiny_bundle
 
 from models.bundle.manifest import MANIFEST
 from models.bundle.networks import load_networks
 from models.bundle.reader import find_bundles, read_manifest, verify_bundle
 from models.bundle.writer import round_to_half, write_bundle
 from models.errors import BundleError
+
+LSTM_WITH_HEADS = {"kind": "lstm", "layers": 1, "width": 4, "heads": 2}
 
 
 @pytest.fixture
@@ -36,6 +38,25 @@ def test_what_is_written_is_read_back_in_half_precision(bundle: Path) -> None:
         assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.state_dict().items())
         assert not loaded.training
         assert all(parameter.dtype == torch.float32 for parameter in loaded.parameters())
+
+
+@pytest.mark.parametrize("kind", PRIORS)
+def test_a_prior_of_any_kind_is_read_back(tmp_path: Path, kind: str) -> None:
+    networks = tiny_networks(tiny_manifest(prior=PRIORS[kind]))
+    write_bundle(tmp_path / "b", networks.manifest, networks.autoencoder, networks.prior)
+    loaded = load_networks(tmp_path / "b")
+    assert loaded.manifest.prior == loaded.prior.config == PRIORS[kind]
+    assert type(loaded.prior) is type(networks.prior)
+    expected = round_to_half(networks.prior).state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in loaded.prior.state_dict().items())
+
+
+def test_a_prior_of_no_kind_is_a_transformer(bundle: Path) -> None:
+    edit(bundle, prior=TRANSFORMER.model_dump(exclude={"kind"}))
+    assert "kind" not in json.loads((bundle / MANIFEST).read_text())["prior"]
+    networks = load_networks(bundle)
+    assert networks.manifest.prior == TRANSFORMER
+    assert networks.prior.config == TRANSFORMER
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -71,6 +92,8 @@ def flip(bundle: Path) -> None:
         (lambda b: edit(b, quality_curve=[0.5, 1, 1, 1, 1, 1, 1]), "must start at 0 and end at 1"),
         (lambda b: edit(b, labels=["a", "a", "b"]), "labels must be distinct"),
         (lambda b: edit(b, colour="red"), "colour: Extra inputs are not permitted"),
+        (lambda b: edit(b, prior={"kind": "gru"}), "prior: kind should be 'transformer', 'lstm' or 'pixelcnn'"),
+        (lambda b: edit(b, prior=LSTM_WITH_HEADS), "prior.heads: Extra inputs are not permitted"),
         (lambda b: edit(b, name="../up"), "name: String should match pattern"),
         (lambda b: edit(b, files={}), "files does not list autoencoder.safetensors and prior.safetensors"),
     ],

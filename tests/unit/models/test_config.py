@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from models.config import AutoencoderConfig, Media, PriorConfig
+from models.config import AutoencoderConfig, Media, PixelCNNConfig, TransformerConfig
 
 MNIST = {"codes": 16, "codebook": 126, "filters": (4, 4, 3), "strides": (2, 2, 1), "widths": (16, 32)}
 
@@ -58,6 +58,15 @@ def test_media_that_make_no_sense_are_refused(media: dict[str, object], said: st
         Media.model_validate(media)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [({"width": 9}, "must be even"), ({"filter": 4}, "must be odd"), ({"filter": 1}, "greater than or equal to 3")],
+)
+def test_a_pixelcnn_that_makes_no_sense_is_refused(sizes: dict[str, int], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        PixelCNNConfig(**{"layers": 1, "width": 8, **sizes})
+
+
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(ValidationError, match="must divide width"):
-        PriorConfig(layers=1, width=10, feed_forward=10, heads=4)
+        TransformerConfig(layers=1, width=10, feed_forward=10, heads=4)

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from factories import tiny_manifest, tiny_networks
+from factories import PRIORS, tiny_manifest, tiny_networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.autoencoder import OrderedVQVAE
 from models.bundle.networks import Networks, load_networks
-from models.config import AutoencoderConfig, Media, PriorConfig
+from models.config import AutoencoderConfig, Media, TransformerConfig
 from models.errors import DeviceError
 from models.native import library
 from models.native.library import INSTRUCTION_SETS, Kernels
 from models.prior import TransformerPrior
-from models.runtime.executors import build_model
+from models.runtime.executors import available, build_model
 from models.runtime.native import NativeExecutor
 from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import SampleRequest
@@ -38,11 +38,12 @@ def kernels_of(name: str) -> Kernels:
 
 
 def native(networks: Networks, instructions: str, slots: int = SLOTS) -> OrderedModel:
+    assert isinstance(networks.prior, TransformerPrior)
     executor = NativeExecutor(networks.autoencoder, networks.prior, slots, kernels_of(instructions))
     return OrderedModel(networks.prior, executor)
 
 
-def networks_of(prior: PriorConfig, autoencoder: AutoencoderConfig, media: Media, *, half: bool) -> Networks:
+def networks_of(prior: TransformerConfig, autoencoder: AutoencoderConfig, media: Media, *, half: bool) -> Networks:
     manifest = tiny_manifest()
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -87,6 +88,15 @@ def test_without_it_the_reference_runs_and_who_asked_for_it_is_told(monkeypatch:
         build_model(networks.autoencoder, networks.prior, 2, "native")
 
 
+@pytest.mark.parametrize("kind", ["lstm", "pixelcnn"])
+def test_it_is_for_transformers_only_and_others_run_by_the_reference(kind: str) -> None:
+    networks = tiny_networks(tiny_manifest(prior=PRIORS[kind]))
+    assert available(networks.prior) == ("reference",)
+    assert build_model(networks.autoencoder, networks.prior, 2).executor.name == "reference"
+    with pytest.raises(DeviceError, match=f"it is for Transformers, and this model's prior is of kind {kind}"):
+        build_model(networks.autoencoder, networks.prior, 2, "native")
+
+
 def test_an_instruction_set_that_is_not_there_has_no_functions() -> None:
     assert library.kernels("of another machine") is None
 
@@ -99,7 +109,7 @@ def test_an_instruction_set_that_is_not_there_has_no_functions() -> None:
 def test_logits_are_those_of_the_full_pass(
     instructions: str, half: bool, width: int, heads: int, feed_forward: int, codebook: int
 ) -> None:
-    prior = PriorConfig(layers=2, width=width, feed_forward=feed_forward, heads=heads)
+    prior = TransformerConfig(layers=2, width=width, feed_forward=feed_forward, heads=heads)
     autoencoder = AutoencoderConfig(codes=9, codebook=codebook, filters=(3,), strides=(1,), widths=())
     networks = networks_of(prior, autoencoder, Media(type="image", shape=(1, 3, 3)), half=half)
     model = native(networks, instructions)
@@ -196,7 +206,7 @@ def test_media_are_those_of_the_reference_at_every_length(
     widths: tuple[int, ...],
     how: dict[str, Any],
 ) -> None:
-    prior = PriorConfig(layers=1, width=8, feed_forward=8, heads=2)
+    prior = TransformerConfig(layers=1, width=8, feed_forward=8, heads=2)
     autoencoder = AutoencoderConfig(codes=7, codebook=11, filters=filters, strides=strides, widths=widths, **how)
     networks = networks_of(prior, autoencoder, media, half=half)
     torch.nn.init.normal_(networks.autoencoder.quantiser.codebook, std=3.0)
@@ -230,11 +240,12 @@ def test_the_shipped_bundles_come_out_as_by_the_reference() -> None:
 
 
 def test_weights_that_fit_are_kept_in_half_precision() -> None:
-    prior = PriorConfig(layers=1, width=64, feed_forward=64, heads=2)
+    prior = TransformerConfig(layers=1, width=64, feed_forward=64, heads=2)
     autoencoder = AutoencoderConfig(codes=2, codebook=64, filters=(3,), strides=(1,), widths=())
     sizes = []
     for half in (True, False):
         networks = networks_of(prior, autoencoder, Media(type="image", shape=(1, 4, 4)), half=half)
+        assert isinstance(networks.prior, TransformerPrior)
         executor = NativeExecutor(networks.autoencoder, networks.prior, 1, kernels_of(HERE[0]))
         sizes.append(executor.weight_bytes)
     numbers = 64 * (3 * 64 + 64 + 64 + 64 + 64)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from factories import tiny_networks
+from factories import PRIORS, tiny_manifest, tiny_networks
 
 from models.runtime.buckets import power_of_two_buckets
 from models.runtime.cached_prior import CachedPrior
@@ -123,6 +123,13 @@ def test_buckets_are_powers_of_two_and_the_whole_table() -> None:
     assert power_of_two_buckets(1) == (1,)
     assert power_of_two_buckets(8) == (1, 2, 4, 8)
     assert power_of_two_buckets(11) == (1, 2, 4, 8, 11)
+
+
+@pytest.mark.parametrize("kind", PRIORS)
+def test_every_kind_of_prior_gives_a_row_the_same_bits_in_every_bucket(kind: str) -> None:
+    configure()
+    prior = tiny_networks(tiny_manifest(prior=PRIORS[kind])).prior
+    assert invariant_buckets(prior, 61, (1, 2, 4, 8, 16, 32, 61)) == (1, 2, 4, 8, 16, 32, 61)
 
 
 def test_buckets_that_round_differently_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

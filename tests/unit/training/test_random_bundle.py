@@ -12,7 +12,7 @@ from anytime import app
 from models.bundle.manifest import AUTOENCODER, PRIOR
 from models.bundle.reader import verify_bundle
 from models.errors import BundleError
-from models.prior import TransformerPrior
+from models.prior import build_prior
 from models.runtime import load_model
 from models.runtime.protocol import SampleRequest
 from training.random_bundle import assumed_quality_curve, write_random_bundle
@@ -63,7 +63,7 @@ def test_the_assumed_curve_is_one_that_a_manifest_takes(codes: int) -> None:
 
 def test_the_papers_cifar10_model_has_about_20_million_parameters() -> None:
     recipe = load_recipe("cifar10")
-    prior = TransformerPrior(recipe.prior, recipe.autoencoder.codes, recipe.autoencoder.codebook, len(recipe.labels))
+    prior = build_prior(recipe.prior, recipe.autoencoder.codes, recipe.autoencoder.codebook, len(recipe.labels))
     assert sum(each.numel() for each in prior.parameters()) == pytest.approx(20e6, rel=0.05)
 
 

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.config import LSTMConfig, PixelCNNConfig, PriorConfig, TransformerConfig
 from models.errors import RecipeError
 from training.recipe import BUNDLED, Recipe, bundled_recipes, load_recipe, parse_recipe
 
@@ -23,8 +25,7 @@ def test_mnist_has_the_papers_numbers() -> None:
     assert (recipe.autoencoder.codes, recipe.autoencoder.codebook) == (16, 126)
     assert (recipe.autoencoder.filters, recipe.autoencoder.strides) == ((4, 4, 3), (2, 2, 1))
     assert recipe.autoencoder.code_dim(recipe.media) == 49
-    prior = recipe.prior
-    assert (prior.layers, prior.width, prior.feed_forward, prior.heads, prior.dropout) == (6, 512, 2048, 8, 0.1)
+    assert recipe.prior == TransformerConfig(layers=6, width=512, feed_forward=2048, heads=8, dropout=0.1)
     stages = (recipe.stages.autoencoder, recipe.stages.ordered, recipe.stages.prior)
     assert [stage.epochs for stage in stages if stage] == [200, 200, 50]
     assert [stage.learning_rate for stage in stages if stage] == [1e-3, 1e-3, 2e-3]
@@ -82,6 +83,55 @@ def test_a_malformed_recipe_is_one_sentence(tmp_path: Path, before: str, after: 
         load_recipe(str(path))
     assert str(raised.value).startswith(f"{path}: {said}")
     assert "\n" not in str(raised.value)
+
+
+def with_prior(section: str) -> dict[str, Any]:
+    """The smoke recipe with another section `[prior]`."""
+    return {**tomllib.loads(SMOKE), **tomllib.loads(f"[prior]\n{section}")}
+
+
+@pytest.mark.parametrize(
+    ("section", "prior"),
+    [
+        ('kind = "lstm"\nlayers = 2\nwidth = 64', LSTMConfig(layers=2, width=64)),
+        ('kind = "pixelcnn"\nlayers = 3\nwidth = 64\nfilter = 5', PixelCNNConfig(layers=3, width=64, filter=5)),
+        (
+            "layers = 1\nwidth = 8\nfeed_forward = 16\nheads = 2",
+            TransformerConfig(layers=1, width=8, feed_forward=16, heads=2),
+        ),
+    ],
+)
+def test_a_recipe_chooses_the_kind_of_prior(section: str, prior: PriorConfig) -> None:
+    recipe = parse_recipe(with_prior(section), "here")
+    assert recipe.prior == prior
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ('kind = "lstm"\nlayers = 2\nwidth = 64\nheads = 4', "prior.heads: is not a field of a recipe"),
+        ('kind = "pixelcnn"\nwidth = 64', "prior.layers: is missing"),
+        (
+            'kind = "pixelcnn"\nlayers = 1\nwidth = 8\nfilter = "big"',
+            "prior.filter: input should be a valid integer, unable to parse string as an integer, got 'big'",
+        ),
+        ('kind = "pixelcnn"\nlayers = 1\nwidth = 7', "prior: width (7) must be even"),
+        ('kind = "gru"\nlayers = 2', "prior: kind should be 'transformer', 'lstm' or 'pixelcnn'"),
+        ("kind = [1]", "prior: kind should be 'transformer', 'lstm' or 'pixelcnn'"),
+    ],
+)
+def test_what_a_kind_of_prior_does_not_have_is_named(section: str, said: str) -> None:
+    with pytest.raises(RecipeError) as raised:
+        parse_recipe(with_prior(section), "here")
+    assert str(raised.value) == f"here: {said}"
+
+
+def test_a_field_of_the_priors_stage_is_spelled_in_full() -> None:
+    values = tomllib.loads(SMOKE)
+    values["stages"]["prior"]["lstm"] = 1
+    with pytest.raises(RecipeError, match=r"here: stages\.prior\.lstm: is not a field of a recipe"):
+        parse_recipe(values, "here")
 
 
 def test_a_recipe_that_is_not_text(tmp_path: Path) -> None:

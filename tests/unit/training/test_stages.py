@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from factories import PRIORS
 from toy_data import toy_split, write_idx_folder
 from toy_recipe import toy_run
 
 from training.checkpoint import load_tensors, save_checkpoint
 from training.context import RunContext
-from training.stages import codes
+from training.stages import codes, prior
 from training.stages.autoencoder import AutoencoderTask
 from training.stages.prior import PriorTask
 
@@ -129,6 +131,39 @@ def test_the_prior_trains_in_half_width_and_is_judged_in_full(context: RunContex
         task.validate()
     assert widths[0] == torch.bfloat16
     assert set(widths[1:]) == {torch.float32}
+
+
+@pytest.mark.parametrize("kind", PRIORS)
+def test_a_prior_of_any_kind_learns_and_samples(context: RunContext, kind: str) -> None:
+    codes.run(context)
+    stages = context.recipe.stages
+    long = stages.model_copy(update={"prior": stages.prior.model_copy(update={"epochs": 8})})
+    context = replace(context, recipe=context.recipe.model_copy(update={"prior": PRIORS[kind], "stages": long}))
+    fresh = PriorTask(context)
+    fresh.network.eval()
+    with torch.inference_mode():
+        before = fresh.validate()
+    prior.run(context)
+    trained = PriorTask(context)
+    trained.network = context.prior()
+    with torch.inference_mode():
+        after = trained.validate()
+    assert trained.network.config == PRIORS[kind]
+    assert before["loss"] == pytest.approx(math.log(8), abs=0.35)
+    assert all(after[name] < before[name] - 0.25 for name in before), (before, after)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "pixelcnn"])
+def test_other_kinds_train_in_half_width_too(context: RunContext, kind: str) -> None:
+    codes.run(context)
+    stages = context.recipe.stages
+    narrow = stages.model_copy(update={"prior": stages.prior.model_copy(update={"precision": "bfloat16"})})
+    context = replace(context, recipe=context.recipe.model_copy(update={"prior": PRIORS[kind], "stages": narrow}))
+    task = PriorTask(context)
+    loss, _ = task.loss(torch.arange(20), seed=1)
+    torch.autograd.backward(loss)
+    assert loss.dtype == torch.float32
+    assert all(weight.grad is not None and weight.grad.dtype == torch.float32 for weight in task.network.parameters())
 
 
 def test_prior_loss_is_the_cross_entropy_of_each_code(context: RunContext) -> None:

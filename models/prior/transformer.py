@@ -1,4 +1,4 @@
-"""The autoregressive prior over code indices: a Transformer decoder (anytime paper, section 3.2 and appendix E.1)."""
+"""The prior that ships: a Transformer decoder (anytime paper, section 3.2 and appendix E.1)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from models.config import PriorConfig
+from models.config import TransformerConfig
+from models.prior.base import Prior
 
 
 class Block(nn.Module):
@@ -16,7 +17,7 @@ class Block(nn.Module):
     register it was computed.
     """
 
-    def __init__(self, config: PriorConfig) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.heads = config.heads
         self.attention_norm = nn.LayerNorm(config.width)
@@ -39,19 +40,14 @@ class Block(nn.Module):
         return out
 
 
-class TransformerPrior(nn.Module):
-    """p(z_i | z_<i, label), with a null label for the unconditional model.
+class TransformerPrior(Prior):
+    """Attention over everything before; one embedding table holds all tokens, and each position has a vector too."""
 
-    One embedding table holds the C codes, then one start token per label, then the null label's: the input at position
-    0 is a start token, at position i > 0 the code i - 1.
-    """
+    config: TransformerConfig
 
-    def __init__(self, config: PriorConfig, codes: int, codebook: int, labels: int) -> None:
-        super().__init__()
+    def __init__(self, config: TransformerConfig, codes: int, codebook: int, labels: int) -> None:
+        super().__init__(codes, codebook, labels)
         self.config = config
-        self.codes = codes
-        self.codebook = codebook
-        self.null_label = labels
         self.embedding = nn.Embedding(codebook + labels + 1, config.width)
         self.position = nn.Parameter(torch.zeros(codes, config.width))
         nn.init.normal_(self.embedding.weight, std=config.width**-0.5)
@@ -61,22 +57,9 @@ class TransformerPrior(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, codebook)
 
-    def start_token(self, label: int | None) -> int:
-        """Input at position 0 for a label, or for none."""
-        return self.codebook + (self.null_label if label is None else label)
-
     def forward(self, codes: Tensor, labels: Tensor) -> Tensor:
-        """Teacher-forced logits.
-
-        Args:
-            codes: (B, K) int64.
-            labels: (B,) int64, `null_label` for none.
-
-        Returns:
-            (B, K, C): row i predicts code i from the codes before it.
-        """
-        tokens = torch.cat([self.codebook + labels[:, None], codes[:, :-1]], dim=1)
-        x = self.dropout(self.embedding(tokens) + self.position)
+        """See `Prior.forward`."""
+        x = self.dropout(self.embedding(self.tokens(codes, labels)) + self.position)
         for block in self.blocks:
             x = block(x)
         logits: Tensor = self.head(self.norm(x))
