@@ -1,0 +1,110 @@
+"""Which worker has which request, with workers that only take notes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+from manual_clock import ManualClock
+from real_pool import generation
+
+from service import messages
+from service.errors import Draining, ServiceError, WorkerLost
+from service.pool.outlook import Outlook
+from service.pool.placement import Placement
+from service.pool.reserve import SEED_S, SendReserve
+from service.pool.supervisor import Supervisor
+from service.pool.ticket import Ticket, TicketOwner
+
+
+@dataclass
+class NotedWorker:
+    """Takes notes of what it is sent."""
+
+    index: int
+    ready: bool = True
+    suspect: bool = False
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    minimums: dict[str, messages.Minimum] = field(default_factory=dict)
+    slots: dict[str, int] = field(default_factory=dict)
+    sent: list[messages.ToWorker] = field(default_factory=list)
+
+    @property
+    def load(self) -> int:
+        return len(self.tickets)
+
+    def send(self, message: messages.ToWorker) -> None:
+        self.sent.append(message)
+
+
+class House:
+    """Two workers, and a placement over them."""
+
+    def __init__(self) -> None:
+        self.notes = [NotedWorker(0), NotedWorker(1)]
+        self.ended: list[tuple[str, ServiceError]] = []
+        self.clock = ManualClock()
+        workers = [cast("Supervisor", worker) for worker in self.notes]
+        self.placement = Placement(workers, Outlook(workers), SendReserve(), self.clock, self._end)
+
+    def _end(self, ticket: Ticket, error: ServiceError) -> None:
+        self.placement.remove(ticket)
+        self.ended.append((ticket.id, error))
+
+    def place(self, name: str, within: float, lead: float = 0.0) -> Ticket:
+        now = self.clock.now()
+        ticket = Ticket(name, generation(), now + within, now, cast("TicketOwner", self))
+        ticket.lead = lead
+        self.placement.place(ticket, now)
+        return ticket
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def test_the_worker_has_what_the_way_and_those_written_before_leave(house: House) -> None:
+    house.place("a", within=0.1)
+    house.place("b", within=0.1, lead=0.03)
+    told = [message for worker in house.notes for message in worker.sent if isinstance(message, messages.Submit)]
+    assert [message.remaining_ms for message in told] == pytest.approx([100 - 1000 * SEED_S, 70 - 1000 * SEED_S])
+
+
+def test_the_least_busy_worker_is_taken_and_a_suspect_one_last(house: House) -> None:
+    tickets = [house.place(name, within=1.0) for name in "abc"]
+    assert [worker.load for worker in house.notes] == [2, 1]
+    house.notes[1].suspect = True
+    house.place("d", within=1.0)
+    assert [worker.load for worker in house.notes] == [3, 1]
+    assert house.placement.holder(tickets[1]) is cast("Supervisor", house.notes[1])
+
+
+def test_what_a_worker_leaves_behind_is_tried_once_more(house: House) -> None:
+    ticket = house.place("a", within=1.0)
+    for worker in house.notes:
+        worker.ready = False
+        house.notes[1 - worker.index].ready = True
+        house.placement.bereave(cast("Supervisor", worker))
+    assert house.placement.holder(ticket) is None
+    ((name, error),) = house.ended
+    assert name == "a"
+    assert isinstance(error, WorkerLost)
+
+
+def test_nothing_is_tried_again_while_shutting_down(house: House) -> None:
+    house.place("a", within=1.0)
+    house.placement.draining = True
+    house.placement.bereave(cast("Supervisor", house.notes[0]))
+    assert [type(error) for _, error in house.ended] == [Draining]
+
+
+def test_a_silent_worker_is_relieved_of_what_another_can_do(house: House) -> None:
+    ticket = house.place("a", within=1.0)
+    silent, other = house.notes
+    silent.suspect = True
+    house.placement.relieve(cast("Supervisor", silent))
+    assert isinstance(silent.sent[-1], messages.Cancel)
+    assert house.placement.holder(ticket) is cast("Supervisor", other)
+    assert ticket.losses == 1
