@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from factories import write_tiny_bundle
 
 from models.runtime.determinism import configure
 
+# Shells start what runs in the background with Ctrl-C ignored, which every process that a test starts would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 configure()
 torch.set_num_threads(1)  # tests share the machine with each other and with the servers they start
 

@@ -68,7 +68,8 @@ def resolve(
         encoding=messages.Encoding(format=file_format, scale=request.scale),
         min_codes=request.min_codes,
         max_codes=request.max_codes or manifest.codes,
-        target_codes=request.target_codes,
+        # More than there are means all of them.
+        target_codes=None if request.target_codes is None else min(request.target_codes, manifest.codes),
         priority=request.priority,
         preview_ms=preview_ms,
     )

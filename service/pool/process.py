@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -151,5 +152,8 @@ class WorkerProcess:
         _logger.info("worker %d: %s", self.index, text)
 
     def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(number)
+        # Not by `send_signal`, which first collects the status of a process that has just exited, so that the event
+        # loop comes too late for it.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)

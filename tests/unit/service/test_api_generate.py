@@ -64,6 +64,12 @@ async def test_fields_reach_the_pool(client: httpx.AsyncClient, pool: FakePool) 
     assert pool.tickets[0].deadline == pytest.approx(pool.clock.now() + 0.0605)
 
 
+async def test_a_target_beyond_all_codes_is_all_of_them(client: httpx.AsyncClient, pool: FakePool) -> None:
+    response = await client.post("/v1/generate", json={"target_codes": 10**30})
+    assert response.status_code == 200
+    assert pool.tickets[0].generation.target_codes == pool.tickets[0].generation.max_codes
+
+
 async def test_what_an_answer_says_of_a_sample_is_what_it_takes_to_go_on_with_it(
     client: httpx.AsyncClient, pool: FakePool
 ) -> None:
