@@ -6,6 +6,7 @@ The API process owns the registry; workers send numbers (`messages.Stats`), whic
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import prometheus_client
@@ -103,16 +104,20 @@ class Metrics:
         )
         self._batch = self._histogram("batch_size", "Slots that advanced together in a step.", _BATCHES, "model")
         build = self._gauge("build_info", "Always 1; the version is the label.", "version")
-        build.labels(package_version()).set(1)
+        build(package_version()).set(1)
 
-    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
-        return Counter(f"anytime_{name}", help_text, labels, registry=self.registry)
+    # Each gives what finds a child by its labels' values. They are few, and `labels` takes a lock at each look.
 
-    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
-        return Gauge(f"anytime_{name}", help_text, labels, registry=self.registry)
+    def _counter(self, name: str, help_text: str, *labels: str) -> Callable[..., Counter]:
+        return cache(Counter(f"anytime_{name}", help_text, labels, registry=self.registry).labels)
 
-    def _histogram(self, name: str, help_text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(f"anytime_{name}", help_text, labels, buckets=buckets, registry=self.registry)
+    def _gauge(self, name: str, help_text: str, *labels: str) -> Callable[..., Gauge]:
+        return cache(Gauge(f"anytime_{name}", help_text, labels, registry=self.registry).labels)
+
+    def _histogram(
+        self, name: str, help_text: str, buckets: tuple[float, ...], *labels: str
+    ) -> Callable[..., Histogram]:
+        return cache(Histogram(f"anytime_{name}", help_text, labels, buckets=buckets, registry=self.registry).labels)
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format (`CONTENT_TYPE`)."""
@@ -122,60 +127,60 @@ class Metrics:
         """Show the loaded models' counters from the start, at zero, so that rates see their first increase."""
         for name in [*names, UNKNOWN]:
             for outcome in Outcome:
-                self._requests.labels(name, outcome)
+                self._requests(name, outcome)
         for name in names:
-            self._missed.labels(name)
+            self._missed(name)
 
     def http_response(self, route: str, status: int) -> None:
         """Count one HTTP response; `route` is a route's template, never a client's path."""
-        self._responses.labels(route, str(status)).inc()
+        self._responses(route, str(status)).inc()
 
     def ended(self, model: str, outcome: Outcome) -> None:
         """Count one generation request, at its end. `model` is a loaded model's name or UNKNOWN."""
-        self._requests.labels(model, outcome).inc()
+        self._requests(model, outcome).inc()
 
     def rejected(self, reason: str) -> None:
         """Count one refusal; `reason` is a problem's slug."""
-        self._rejections.labels(reason).inc()
+        self._rejections(reason).inc()
 
     def previewed(self, model: str, seconds: float) -> None:
         """Record how long a request waited for its first preview."""
-        self._first_preview_seconds.labels(model).observe(seconds)
+        self._first_preview_seconds(model).observe(seconds)
 
     def answered(self, model: str, result: messages.Result, seconds: float, slack: float) -> None:
         """Record a delivered answer: `seconds` since its receipt, `slack` seconds before its deadline."""
-        self._request_seconds.labels(model).observe(seconds)
-        self._slack_seconds.labels(model).observe(slack)
+        self._request_seconds(model).observe(seconds)
+        self._slack_seconds(model).observe(slack)
         if slack < 0:
-            self._missed.labels(model).inc()
-        self._queue_seconds.labels(model).observe(result.timing.queue_ms / 1000)
+            self._missed(model).inc()
+        self._queue_seconds(model).observe(result.timing.queue_ms / 1000)
         for output in result.outputs:
-            self._codes.labels(model).observe(len(output.codes))
-            self._quality.labels(model).observe(output.expected_quality)
+            self._codes(model).observe(len(output.codes))
+            self._quality(model).observe(output.expected_quality)
 
     def worker_up(self, worker: int, up: bool) -> None:
         """A worker became ready, or went away."""
         label = str(worker)
-        self._worker_up.labels(label).set(up)
-        self._restarts.labels(label)
+        self._worker_up(label).set(up)
+        self._restarts(label)
         if not up:
-            self._running.labels(label).set(0)
-            self._waiting.labels(label).set(0)
+            self._running(label).set(0)
+            self._waiting(label).set(0)
 
     def worker_restarted(self, worker: int) -> None:
         """A worker that had gone away was started again."""
-        self._restarts.labels(str(worker)).inc()
+        self._restarts(str(worker)).inc()
 
     def stats(self, worker: int, stats: messages.Stats) -> None:
         """Take in the numbers that a worker gathered since its last message."""
         label = str(worker)
-        self._running.labels(label).set(stats.running)
-        self._waiting.labels(label).set(stats.waiting)
+        self._running(label).set(stats.running)
+        self._waiting(label).set(stats.waiting)
         for model, seconds in stats.reserve_s.items():
-            self._reserve.labels(label, model).set(seconds)
+            self._reserve(label, model).set(seconds)
         for model, minimum in stats.minimums.items():
-            self._minimum.labels(label, model).set(minimum.alone.high)
+            self._minimum(label, model).set(minimum.alone.high)
         for model, steps in stats.steps.items():
             for step in steps:
-                self._steps.labels(model, batch_label(step.batch)).observe(step.seconds)
-                self._batch.labels(model).observe(step.batch)
+                self._steps(model, batch_label(step.batch)).observe(step.seconds)
+                self._batch(model).observe(step.batch)

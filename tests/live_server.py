@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
+import pytest
 import uvicorn
 from starlette.applications import Starlette
 
+from service.api.log import LOGGER
 from service.commands.serve import front_config
 from service.settings import Settings
 
@@ -29,6 +33,12 @@ async def until(condition: Callable[[], bool]) -> None:
             if condition():
                 return
             await asyncio.sleep(0.001)
+
+
+def request_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """What the request log has written so far."""
+    messages = [record.getMessage() for record in caplog.records if record.name == LOGGER]
+    return [json.loads(line) for message in messages for line in message.split("\n")]
 
 
 @contextlib.asynccontextmanager

@@ -134,21 +134,21 @@ def answer_of(ticket_id: str, result: messages.Result, resolved: Resolved, accou
 
 
 def media_headers(ticket_id: str, result: messages.Result, resolved: Resolved, account: Account) -> dict[str, str]:
-    """The facts of a bare answer, which has no JSON to hold them."""
+    """The facts of a bare answer, which has no JSON to hold them; names in small letters, as ASGI has them."""
     output = result.outputs[0]
     headers = {
-        "X-Anytime-Id": ticket_id,
-        "X-Anytime-Model": resolved.generation.model,
-        "X-Anytime-Codes": str(len(output.codes)),
-        "X-Anytime-Codes-Total": str(resolved.manifest.codes),
-        "X-Anytime-Stop-Reason": output.stop_reason,
-        "X-Anytime-Expected-Quality": f"{output.expected_quality:.6f}",
-        "X-Anytime-Seed": str(resolved.generation.sampling.seed),
-        "X-Anytime-Deadline-Ms": f"{account.deadline_ms:g}",
+        "x-anytime-id": ticket_id,
+        "x-anytime-model": resolved.generation.model,
+        "x-anytime-codes": str(len(output.codes)),
+        "x-anytime-codes-total": str(resolved.manifest.codes),
+        "x-anytime-stop-reason": output.stop_reason,
+        "x-anytime-expected-quality": f"{output.expected_quality:.6f}",
+        "x-anytime-seed": str(resolved.generation.sampling.seed),
+        "x-anytime-deadline-ms": f"{account.deadline_ms:g}",
     }
     if resolved.label is not None:
         # Header values are ASCII; names in other scripts are percent-encoded.
-        headers["X-Anytime-Label"] = quote(resolved.label, safe=" !#$&'()*+,-./:;<=>?@[]^_`{|}~")
+        headers["x-anytime-label"] = quote(resolved.label, safe=" !#$&'()*+,-./:;<=>?@[]^_`{|}~")
     return headers
 
 

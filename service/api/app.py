@@ -37,6 +37,7 @@ def create_app(settings: Settings, pool: Pool | None = None, metrics: Metrics | 
             yield
         finally:
             await server.drain()
+            server.log.flush()
 
     app = openapi.DocumentedApp(
         title=openapi.TITLE,

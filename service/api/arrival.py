@@ -10,13 +10,11 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.account import Account
-from service.api.log import log_request
 from service.api.problems import problem_response, service_error
 from service.api.receipt import RECEIVED
 from service.api.server import Server
@@ -116,7 +114,7 @@ class ArrivalMiddleware:
             exchange.account.close()
         status = exchange.status or _CLIENT_CLOSED_STATUS
         self.server.metrics.http_response(_route(scope), status)
-        log_request(
+        self.server.log.add(
             scope["path"],
             method=scope["method"],
             status=status,
@@ -136,7 +134,7 @@ class _Sender:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._exchange.status = message["status"]
-            MutableHeaders(scope=message)["x-request-id"] = self._exchange.request_id
+            message["headers"] = [*message["headers"], (b"x-request-id", self._exchange.request_id.encode("latin-1"))]
         await self._send(message)
 
 

@@ -49,7 +49,10 @@ class _Delivery(Response):
     """A response that tells when its last byte was handed to the transport, and whether the reader held that up."""
 
     def __init__(self, content: bytes, media_type: str, headers: dict[str, str], clock: Clock) -> None:
-        super().__init__(content, media_type=media_type, headers=headers)
+        # Not by `Response` itself, which takes its time over what is known here.
+        self.status_code, self.body, self.background = 200, content, None
+        headers |= {"content-type": media_type, "content-length": str(len(content))}
+        self.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         self._clock = clock
         self.handed_over: Callable[[bool], None]
 
@@ -166,9 +169,9 @@ def _response(
 ) -> _Delivery:
     """The bare sample with the facts in its headers, or JSON."""
     headers = {
-        "Server-Timing": server_timing(result.timing, account.elapsed_ms()),
-        "Cache-Control": "no-store",
-        "Vary": "Accept",
+        "server-timing": server_timing(result.timing, account.elapsed_ms()),
+        "cache-control": "no-store",
+        "vary": "Accept",
     }
     if bare:
         headers |= media_headers(ticket_id, result, resolved, account)

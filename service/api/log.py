@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import msgspec
 
-_logger = logging.getLogger("service.request")
+LOGGER = "service.request"
+_logger = logging.getLogger(LOGGER)
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+_DELAY_S = 0.1
 
 
-def log_request(path: str, **fields: object) -> None:
-    """Log one finished request; probes only at the level debug."""
-    level = logging.DEBUG if path in _PROBES else logging.INFO
-    if _logger.isEnabledFor(level):
-        line = {"path": path, **{name: value for name, value in fields.items() if value is not None}}
-        _logger.log(level, "%s", msgspec.json.encode(line).decode())
+def _wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class RequestLog:
+    """Writes what it is given a moment later, many lines at once.
+
+    Each by itself they would take a tenth of what a request costs this process, most of it for a call to the system.
+
+    Args:
+        wall_clock: what a line says of its time.
+    """
+
+    def __init__(self, wall_clock: Callable[[], datetime] = _wall_clock) -> None:
+        self._wall_clock = wall_clock
+        self._lines: list[bytes] = []
+
+    def add(self, path: str, **fields: object) -> None:
+        """Log one finished request, in a running event loop; probes only at the level debug."""
+        if not _logger.isEnabledFor(logging.DEBUG if path in _PROBES else logging.INFO):
+            return
+        if not self._lines:
+            asyncio.get_running_loop().call_later(_DELAY_S, self.flush)
+        line = {"time": self._wall_clock().isoformat(timespec="milliseconds"), "path": path}
+        self._lines.append(
+            msgspec.json.encode(line | {key: field for key, field in fields.items() if field is not None})
+        )
+
+    def flush(self) -> None:
+        """Write now what there is."""
+        if self._lines:
+            lines, self._lines = self._lines, []
+            _logger.info("%s", b"\n".join(lines).decode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from models.config import Media
 from service.api.problems import NotAcceptable, invalid_field
@@ -48,6 +49,7 @@ def parse_accept(header: str) -> list[MediaRange]:
     return ranges
 
 
+@lru_cache(maxsize=64)  # most requests are alike, and to go through an Accept header takes a while
 def choose(accept: str | None, media: Media, requested_format: str | None, samples: int) -> str | None:
     """The format of a bare answer, one of the media's own, or None for JSON.
 

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
 from service.api.gate import Gate
+from service.api.log import RequestLog
 from service.clock import Clock
 from service.metrics import Metrics
 from service.pool import Pool
@@ -22,6 +23,7 @@ class Server:
     Attributes:
         pending: generation requests that were received and have not ended yet.
         gate: what every generation request comes through.
+        log: where every request leaves a line.
     """
 
     settings: Settings
@@ -31,6 +33,7 @@ class Server:
     draining: bool = False
     pending: int = 0
     gate: Gate = field(default_factory=Gate, repr=False)
+    log: RequestLog = field(default_factory=RequestLog, repr=False)
     _idle: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _drained: asyncio.Task[None] | None = field(default=None, repr=False)
 

@@ -16,7 +16,6 @@ from service.api.account import STALL_SECONDS, Account
 from service.api.answers import AcceptedEvent, CompletedEvent, ErrorEvent, PreviewEvent, output_of, timing_of
 from service.api.arrival import exchange_of
 from service.api.deadlines import deadline_ms
-from service.api.log import log_request
 from service.api.outbox import Outbox, Parcel
 from service.api.problems import Cancelled, UpgradeRequired, from_validation, internal_error, invalid_field, problem_of
 from service.api.resolve import Resolved, find_model, resolve
@@ -270,7 +269,8 @@ class Session:
         self._outbox.reply(Parcel(ErrorEvent(named, problem_of(error, self._request_id))))
 
     def _log(self, account: Account) -> None:
-        log_request(STREAM_PATH, request_id=self._request_id, ms=round(account.elapsed_ms(), 3), **account.log_fields())
+        ms = round(account.elapsed_ms(), 3)
+        self._server.log.add(STREAM_PATH, request_id=self._request_id, ms=ms, **account.log_fields())
 
 
 def _named_id(text: str) -> str | None:

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 
 from models.errors import SettingsError
 from service.api.app import create_app
+from service.api.log import LOGGER
 from service.api.receipt import stamping
 from service.api.rehearsal import rehearse
 from service.api.server import Server, server_of_app
@@ -37,14 +38,21 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     Raises:
         AnytimeError: the address is taken, a bundle is bad, no worker could start.
     """
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    # As its documentation advises: no line says where in the code, or by which thread or process, it was written.
-    logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    _set_up_logging(settings.log_level.upper())
     # The address comes first: that it is taken should be known before a model is loaded.
     with _bind(settings.host, settings.port) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, listener, announce))
+
+
+def _set_up_logging(level: str) -> None:
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Requests leave lines of JSON and nothing else, with their own time.
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    requests = logging.getLogger(LOGGER)
+    requests.addHandler(handler)
+    requests.propagate = False
 
 
 async def _serve(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 
 import pytest
 from fake_pool import FakePool, app_over
-from live_server import live, until
+from live_server import live, request_lines, until
 
 from service.settings import Settings
 
@@ -38,7 +37,8 @@ async def test_a_disconnect_cancels_the_ticket(abort: bool, caplog: pytest.LogCa
         await until(lambda: app.state.server.pending == 0)
         exposition = app.state.server.metrics.exposition().decode()
     assert 'anytime_requests_total{model="tiny",outcome="client_closed"} 1.0' in exposition
-    line = json.loads(next(record.getMessage() for record in caplog.records if record.name == "service.request"))
+    await until(lambda: bool(request_lines(caplog)))
+    (line,) = request_lines(caplog)
     assert (line["status"], line["outcome"]) == (499, "client_closed")
     assert not pool.tickets[0].delivered
 

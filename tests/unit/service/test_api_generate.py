@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import json
 import logging
 from collections.abc import AsyncIterator
 
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 from api_client import TYPE, api_client, counted
 from fake_pool import PNG, FakePool, FakeTicket, manifest, result
-from live_server import until
+from live_server import request_lines, until
 
 from service import messages
 from service.encode import encode
@@ -237,13 +236,13 @@ async def test_request_log(client: httpx.AsyncClient, caplog: pytest.LogCaptureF
     await client.post("/v1/generate", json={"deadline_ms": 50}, headers={"x-request-id": "r-1"})
     await client.get("/evil%0Aline")
     await client.get("/livez")
-    lines = [record.getMessage() for record in caplog.records if record.name == "service.request"]
-    assert all("\n" not in line for line in lines)
-    first, second = (json.loads(line) for line in lines)  # the probe is not logged at this level
+    await until(lambda: bool(request_lines(caplog)))
+    first, second = request_lines(caplog)  # the probe is not logged at this level
     expected = {"path": "/v1/generate", "method": "POST", "status": 200, "request_id": "r-1", "model": "tiny"}
     assert expected.items() <= first.items()
     assert (first["outcome"], first["deadline_ms"], first["codes"], first["id"]) == ("complete", 50, [4], "t0")
     assert (second["path"], second["status"]) == ("/evil\nline", 404)
+    assert first["time"] <= second["time"]
 
 
 async def test_the_deadline_counts_from_when_the_first_bytes_were_read(address: str, pool: FakePool) -> None:
