@@ -6,6 +6,7 @@ VENV   ?= .venv
 PEERS  ?= .venv-peers
 BIN    := $(VENV)/bin
 PORT   ?= 8000
+JOBS   ?= logical
 DATA   ?= $(shell dirname $$(dpkg -L dataset-fashion-mnist 2>/dev/null | grep train-images) 2>/dev/null)
 
 .PHONY: help serve test test-gpu lint bench bench-peers bench-faults train clean
@@ -27,7 +28,7 @@ serve: $(VENV)/.serve
 
 test: $(VENV)/.dev
 	$(BIN)/coverage erase
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --cov --cov-report=term
 
 test-gpu: $(VENV)/.dev
 	$(BIN)/pytest -m gpu tests/gpu
