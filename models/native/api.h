@@ -25,6 +25,7 @@ struct LayerWeights {
 
 struct PriorWeights {
     int32_t codes, codebook, tokens, layers, width, heads, slots;
+    int32_t eight_bit;       // whether matrices are rounded to eight bits, and their inputs as they come
     const float *embedding;  // (tokens, width)
     const float *position;   // (codes, width)
     const LayerWeights *layer;

@@ -6,5 +6,6 @@
 #define ANYTIME_LANES 8
 #define ANYTIME_PANEL 2
 #define ANYTIME_HAS_HALF 1
+#define ANYTIME_HAS_VNNI 0
 #include "kernels.inc"
 #endif

@@ -6,5 +6,6 @@
 #define ANYTIME_LANES 16
 #define ANYTIME_PANEL 4
 #define ANYTIME_HAS_HALF 1
+#define ANYTIME_HAS_VNNI 0
 #include "kernels.inc"
 #endif

@@ -5,4 +5,5 @@
 #define ANYTIME_LANES 4
 #define ANYTIME_PANEL 2
 #define ANYTIME_HAS_HALF 0
+#define ANYTIME_HAS_VNNI 0
 #include "kernels.inc"

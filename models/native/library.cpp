@@ -12,6 +12,9 @@ extern const Kernels kernels;
 namespace avx512 {
 extern const Kernels kernels;
 }
+namespace avx512vnni {
+extern const Kernels kernels;
+}
 #endif
 
 // The functions for an instruction set, by name; null if this machine has it not.
@@ -24,6 +27,7 @@ extern "C" __attribute__((visibility("default"))) const Kernels *anytime_kernels
                             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
     if (!strcmp(name, "avx2") && has_avx2) return &avx2::kernels;
     if (!strcmp(name, "avx512") && has_avx512) return &avx512::kernels;
+    if (!strcmp(name, "avx512vnni") && has_avx512 && __builtin_cpu_supports("avx512vnni")) return &avx512vnni::kernels;
 #endif
     return nullptr;
 }

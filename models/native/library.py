@@ -10,8 +10,8 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
-INSTRUCTION_SETS = ("avx512", "avx2", "portable")
-"""Best first. The first two compute the same bits; the last has no fused multiplication and addition to do so."""
+INSTRUCTION_SETS = ("avx512vnni", "avx512", "avx2", "portable")
+"""Best first. All but the last compute the same bits; that one has no fused multiplication and addition to do so."""
 
 _floats = POINTER(c_float)
 _integers = POINTER(c_int32)
@@ -47,6 +47,7 @@ class PriorWeights(ctypes.Structure):
 
     _fields_ = (
         *((name, c_int32) for name in ("codes", "codebook", "tokens", "layers", "width", "heads", "slots")),
+        ("eight_bit", c_int32),
         ("embedding", _floats),
         ("position", _floats),
         ("layer", POINTER(LayerWeights)),

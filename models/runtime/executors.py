@@ -13,7 +13,7 @@ from models.runtime.reference import ReferenceExecutor
 
 def available(prior: Prior) -> tuple[str, ...]:
     """The executors that can be had here for a prior on its device, the plain one first."""
-    return ("reference",) if _obstacle(prior) else ("reference", "native")
+    return ("reference",) if _obstacle(prior) else ("reference", "native", "native-int8")
 
 
 def build_model(autoencoder: OrderedVQVAE, prior: Prior, slots: int, executor: str = "auto") -> OrderedModel:
@@ -23,15 +23,17 @@ def build_model(autoencoder: OrderedVQVAE, prior: Prior, slots: int, executor: s
     must all draw the same codes, and executors differ in their last bits.
 
     Args:
-        executor: "reference", "native", or "auto" for the native one where it can be had.
+        executor: "reference", "native", "native-int8" (which rounds the prior's weights), or "auto" for the native one
+            where it can be had.
 
     Raises:
-        DeviceError: if "native" is asked for and cannot be had.
+        DeviceError: if a native one is asked for and cannot be had.
     """
     kernels = library.kernels() if executor != "reference" and _obstacle(prior) is None else None
     if kernels is not None and isinstance(prior, TransformerPrior):
-        return OrderedModel(prior, NativeExecutor(autoencoder, prior, slots, kernels))
-    if executor == "native":
+        eight_bit = executor == "native-int8"
+        return OrderedModel(prior, NativeExecutor(autoencoder, prior, slots, kernels, eight_bit=eight_bit))
+    if executor.startswith("native"):
         raise DeviceError(f"the native executor was asked for, but {_obstacle(prior)}")
     return OrderedModel(prior, ReferenceExecutor(autoencoder, prior, slots))
 

@@ -37,19 +37,28 @@ class NativeExecutor:
         autoencoder: on the CPU; only its decoder and codebook are used.
         prior: on the CPU.
         kernels: of one instruction set.
+        eight_bit: whether the prior's matrices are rounded to eight bits, and their inputs as they come: quicker, and
+            not quite the same codes.
 
     Raises:
         MemoryError: if there is not enough.
     """
 
-    name = "native"
-
-    def __init__(self, autoencoder: OrderedVQVAE, prior: TransformerPrior, slots: int, kernels: Kernels) -> None:
+    def __init__(
+        self,
+        autoencoder: OrderedVQVAE,
+        prior: TransformerPrior,
+        slots: int,
+        kernels: Kernels,
+        *,
+        eight_bit: bool = False,
+    ) -> None:
+        self.name = "native-int8" if eight_bit else "native"
         self.buckets = power_of_two_buckets(slots)
         self._kernels = kernels
         self._shape = autoencoder.media.shape
         weights = _Weights()
-        self._prior = _made(kernels.prior_new(weights.prior(prior, slots)))
+        self._prior = _made(kernels.prior_new(weights.prior(prior, slots, eight_bit)))
         self._decoder = _made(kernels.decoder_new(weights.decoder(autoencoder)))
         self._codes = library.view_integers(kernels.prior_codes(self._prior), (slots, prior.codes))
         self._positions = library.view_integers(kernels.prior_positions(self._prior), (slots,))
@@ -115,7 +124,7 @@ class _Weights:
     def __init__(self) -> None:
         self._arrays: list[NDArray[np.float32]] = []
 
-    def prior(self, prior: TransformerPrior, slots: int) -> PriorWeights:
+    def prior(self, prior: TransformerPrior, slots: int, eight_bit: bool) -> PriorWeights:
         config = prior.config
         layers = [self._layer(cast("Block", block)) for block in prior.blocks]
         return PriorWeights(
@@ -126,6 +135,7 @@ class _Weights:
             width=config.width,
             heads=config.heads,
             slots=slots,
+            eight_bit=eight_bit,
             embedding=self._floats(prior.embedding.weight),
             position=self._floats(prior.position),
             layer=(LayerWeights * len(layers))(*layers),

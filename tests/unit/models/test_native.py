@@ -37,9 +37,10 @@ def kernels_of(name: str) -> Kernels:
     return found
 
 
-def native(networks: Networks, instructions: str, slots: int = SLOTS) -> OrderedModel:
+def native(networks: Networks, instructions: str, slots: int = SLOTS, *, eight_bit: bool = False) -> OrderedModel:
     assert isinstance(networks.prior, TransformerPrior)
-    executor = NativeExecutor(networks.autoencoder, networks.prior, slots, kernels_of(instructions))
+    kernels = kernels_of(instructions)
+    executor = NativeExecutor(networks.autoencoder, networks.prior, slots, kernels, eight_bit=eight_bit)
     return OrderedModel(networks.prior, executor)
 
 
@@ -101,18 +102,13 @@ def test_an_instruction_set_that_is_not_there_has_no_functions() -> None:
     assert library.kernels("of another machine") is None
 
 
-@pytest.mark.parametrize("instructions", HERE)
-@pytest.mark.parametrize("half", [True, False])
-@pytest.mark.parametrize(
+SIZES = pytest.mark.parametrize(
     ("width", "heads", "feed_forward", "codebook"), [(16, 2, 32, 8), (48, 3, 100, 130), (20, 5, 7, 3)]
 )
-def test_logits_are_those_of_the_full_pass(
-    instructions: str, half: bool, width: int, heads: int, feed_forward: int, codebook: int
-) -> None:
-    prior = TransformerConfig(layers=2, width=width, feed_forward=feed_forward, heads=heads)
-    autoencoder = AutoencoderConfig(codes=9, codebook=codebook, filters=(3,), strides=(1,), widths=())
-    networks = networks_of(prior, autoencoder, Media(type="image", shape=(1, 3, 3)), half=half)
-    model = native(networks, instructions)
+
+
+def both_logits(networks: Networks, model: OrderedModel) -> tuple[torch.Tensor, torch.Tensor]:
+    """The logits (SLOTS, K, C) from which a model has drawn, and those of the full pass over what it drew."""
     executor = model.executor
     assert isinstance(executor, NativeExecutor)
     labels = [slot % 4 for slot in range(SLOTS)]
@@ -123,21 +119,49 @@ def test_logits_are_those_of_the_full_pass(
         model.step(range(SLOTS))
         seen.append([executor.logits(row) for row in range(SLOTS)])
     logits = torch.from_numpy(np.stack(seen, axis=1))
-    expected = networks.prior(torch.tensor(model.codes(range(SLOTS))), torch.tensor(labels))
+    return logits, networks.prior(torch.tensor(model.codes(range(SLOTS))), torch.tensor(labels))
+
+
+def sized(width: int, heads: int, feed_forward: int, codebook: int, *, half: bool) -> Networks:
+    prior = TransformerConfig(layers=2, width=width, feed_forward=feed_forward, heads=heads)
+    autoencoder = AutoencoderConfig(codes=9, codebook=codebook, filters=(3,), strides=(1,), widths=())
+    return networks_of(prior, autoencoder, Media(type="image", shape=(1, 3, 3)), half=half)
+
+
+@pytest.mark.parametrize("instructions", HERE)
+@pytest.mark.parametrize("half", [True, False])
+@SIZES
+def test_logits_are_those_of_the_full_pass(
+    instructions: str, half: bool, width: int, heads: int, feed_forward: int, codebook: int
+) -> None:
+    networks = sized(width, heads, feed_forward, codebook, half=half)
+    logits, expected = both_logits(networks, native(networks, instructions))
     assert torch.allclose(logits, expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("instructions", HERE)
+@SIZES
+def test_in_eight_bits_they_are_near(
+    instructions: str, width: int, heads: int, feed_forward: int, codebook: int
+) -> None:
+    networks = sized(width, heads, feed_forward, codebook, half=False)
+    logits, expected = both_logits(networks, native(networks, instructions, eight_bit=True))
+    error = (logits - expected).std() / expected.std()
+    assert 1e-4 < error < 0.03
+
+
+@pytest.mark.parametrize("eight_bit", [False, True])
+@pytest.mark.parametrize("instructions", HERE)
 @settings(max_examples=100, deadline=None)
 @given(groups=st.permutations(range(SLOTS)), cuts=st.sets(st.integers(1, SLOTS - 1)))
 def test_a_row_is_bit_for_bit_the_same_whoever_goes_with_it(
-    instructions: str, groups: list[int], cuts: set[int]
+    instructions: str, eight_bit: bool, groups: list[int], cuts: set[int]
 ) -> None:
     networks = tiny_networks()
-    model = native(networks, instructions)
+    model = native(networks, instructions, eight_bit=eight_bit)
     executor = model.executor
     assert isinstance(executor, NativeExecutor)
-    alone = native(networks, instructions, slots=1)
+    alone = native(networks, instructions, slots=1, eight_bit=eight_bit)
     assert isinstance(alone.executor, NativeExecutor)
     borders = [0, *sorted(cuts), SLOTS]
     for slot in range(SLOTS):
@@ -153,12 +177,13 @@ def test_a_row_is_bit_for_bit_the_same_whoever_goes_with_it(
             alone.release(0)
 
 
-def test_machines_that_can_fuse_compute_the_same_bits() -> None:
+@pytest.mark.parametrize("eight_bit", [False, True])
+def test_machines_that_can_fuse_compute_the_same_bits(eight_bit: bool) -> None:
     fused = [name for name in HERE if name != "portable"]
     networks = load_networks(PRETRAINED / "fashion-mnist")
     pictures = []
     for name in fused:
-        model = native(networks, name)
+        model = native(networks, name, eight_bit=eight_bit)
         for slot in range(SLOTS):
             model.begin(slot, SampleRequest(slot, label=slot % 10))
         model.step(range(SLOTS), model.total_codes)
@@ -239,6 +264,20 @@ def test_the_shipped_bundles_come_out_as_by_the_reference() -> None:
         assert np.allclose(pictures[0].media, pictures[1].media, atol=1e-5, rtol=0)
 
 
+def test_in_eight_bits_the_shipped_bundle_draws_nearly_the_same_codes() -> None:
+    networks = load_networks(PRETRAINED / "fashion-mnist")
+    drawn_by = []
+    for name in ("native", "native-int8"):
+        model = build_model(networks.autoencoder, networks.prior, 100, name)
+        for slot in range(100):
+            model.begin(slot, SampleRequest(slot, slot, slot % 10, **networks.manifest.sampling.model_dump()))
+        model.step(range(100), model.total_codes)
+        drawn_by.append(np.array(model.codes(range(100))))
+    same = drawn_by[0] == drawn_by[1]
+    assert same[:, 0].mean() > 0.95
+    assert 0.8 < same.mean() < 1
+
+
 def test_weights_that_fit_are_kept_in_half_precision() -> None:
     prior = TransformerConfig(layers=1, width=64, feed_forward=64, heads=2)
     autoencoder = AutoencoderConfig(codes=2, codebook=64, filters=(3,), strides=(1,), widths=())
@@ -246,8 +285,10 @@ def test_weights_that_fit_are_kept_in_half_precision() -> None:
     for half in (True, False):
         networks = networks_of(prior, autoencoder, Media(type="image", shape=(1, 4, 4)), half=half)
         assert isinstance(networks.prior, TransformerPrior)
-        executor = NativeExecutor(networks.autoencoder, networks.prior, 1, kernels_of(HERE[0]))
-        sizes.append(executor.weight_bytes)
+        for eight_bit in (False, True):
+            kernels = kernels_of(HERE[0])
+            executor = NativeExecutor(networks.autoencoder, networks.prior, 1, kernels, eight_bit=eight_bit)
+            sizes.append(executor.weight_bytes)
     numbers = 64 * (3 * 64 + 64 + 64 + 64 + 64)
-    assert sizes[1] == 4 * numbers
-    assert sizes[0] == (2 if HERE[0] != "portable" else 4) * numbers
+    in_half = (2 if HERE[0] != "portable" else 4) * numbers
+    assert sizes == [in_half, numbers, 4 * numbers, numbers]
