@@ -1,4 +1,4 @@
-"""The commands `anytime train` and `anytime bundle random`; `anytime evaluate` joins them from its own package."""
+"""The commands `anytime train` and `anytime bundle random`; others join them from packages of their own."""
 
 from __future__ import annotations
 
@@ -25,10 +25,14 @@ CACHE_HELP = "Where prepared data is kept; by default ~/.cache/anytime/data."
 def register(app: typer.Typer) -> None:
     """Add the training commands."""
     from training.evaluation.cli import register as register_evaluate
+    from training.report.cli import register as register_report
+    from training.study.cli import register as register_study
 
     app.command()(train)
     bundle.command("random")(random_bundle)
     register_evaluate(app)
+    register_study(app)
+    register_report(app)
 
 
 def train(

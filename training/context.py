@@ -13,6 +13,7 @@ from models.autoencoder import OrderedVQVAE
 from models.prior import Prior, build_prior
 from training.checkpoint import load_tensors
 from training.data.dataset import Dataset
+from training.evaluation.classifier import Judge
 from training.progress import RunProgress
 from training.recipe import Recipe
 from training.state import StageName, TrainedStage
@@ -35,6 +36,7 @@ class RunContext:
         device: where networks are trained and run.
         progress: progress bars, lines and TensorBoard.
         checkpoint_seconds: the most time between two checkpoints of a trained stage, beside those at each epoch's end.
+        judge: the classifier that judges the samples, where several runs must have the same; None is one of its own.
     """
 
     recipe: Recipe
@@ -43,6 +45,7 @@ class RunContext:
     device: torch.device
     progress: RunProgress
     checkpoint_seconds: float = 30.0
+    judge: Judge | None = None
 
     def weights_path(self, stage: TrainedStage) -> Path:
         """Where the float32 weights of a trained stage's best epoch lie."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,11 +25,21 @@ class EvaluateRecipe(Frozen):
         images: held-out test images for reconstruction error; None takes all.
         samples_per_class: samples drawn for each label.
         classifier_epochs: epochs of the classifier whose features and verdicts judge the samples.
+        fractions: of the codes, at which samples are judged and shown; ascending, the last is 1.
     """
 
     images: PositiveInt | None = None
     samples_per_class: PositiveInt = 1000
     classifier_epochs: PositiveInt = 10
+    fractions: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+
+    @field_validator("fractions")
+    @classmethod
+    def _fractions_ascend_to_all(cls, fractions: tuple[float, ...]) -> tuple[float, ...]:
+        ascending = all(before < after for before, after in pairwise((0.0, *fractions)))
+        if not ascending or not fractions or fractions[-1] != 1:
+            raise ValueError("must ascend from above 0 to 1, the last of them")
+        return fractions
 
 
 class Recipe(Frozen):
@@ -80,16 +91,20 @@ def load_recipe(recipe: str) -> Recipe:
     Raises:
         RecipeError: naming the file, the field by its dotted path and what is wrong with it.
     """
-    path = _find(recipe)
+    path = find_recipe(recipe)
+    return parse_recipe(read_toml(path), str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The values of a TOML file. Raises RecipeError naming it if it cannot be read as one."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path}: is not UTF-8 text") from error
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{path}: is not valid TOML: {error}") from error
-    return parse_recipe(values, str(path))
 
 
 def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
@@ -101,12 +116,11 @@ def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
-        raise RecipeError(f"{origin}: {_sentence(details[0])}{more}") from error
+        raise RecipeError(f"{origin}: {sentence(error, 'a recipe')}") from error
 
 
-def _find(recipe: str) -> Path:
+def find_recipe(recipe: str) -> Path:
+    """The file of a recipe, by path or bundled name. Raises RecipeError if there is none."""
     path = Path(recipe)
     if path.is_file():
         return path
@@ -116,14 +130,21 @@ def _find(recipe: str) -> Path:
     raise RecipeError(f"{recipe}: no such recipe file, nor one of the bundled recipes ({', '.join(bundled_recipes())})")
 
 
-def _sentence(detail: ErrorDetails) -> str:
+def sentence(error: ValidationError, what: str) -> str:
+    """The first thing that is wrong with the values of `what` (a recipe), and how many more there are."""
+    details = error.errors(include_url=False)
+    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    return _sentence(details[0], what) + more
+
+
+def _sentence(detail: ErrorDetails, what: str) -> str:
     field = field_path(detail["loc"])
     problem = detail["msg"].removeprefix("Value error, ")
     match detail["type"]:
         case "missing":
             return f"{field}: is missing"
         case "extra_forbidden":
-            return f"{field}: is not a field of a recipe"
+            return f"{field}: is not a field of {what}"
     problem = problem[0].lower() + problem[1:]
     given = detail["input"]
     shown = f", got {given!r}" if isinstance(given, str | int | float | bool) else ""

@@ -48,6 +48,15 @@ class ClassifierConfig(Optimisation):
     features: PositiveInt = 128
 
 
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A classifier to be trained, or taken from its cache: how, on what, and where it is kept."""
+
+    config: ClassifierConfig
+    train: Split
+    cache: Path
+
+
 class Judgement(NamedTuple):
     """What the classifier makes of N images.
 
@@ -128,7 +137,7 @@ def train_or_load(
         cache: safetensors file, replaced if it belongs to other data or another configuration.
         each_epoch: told one line after each epoch, also for the epochs a cached classifier need not repeat.
     """
-    key = _digest(config, train, classes, device)
+    key = judge_key(config, train, classes, device)
     network = _build(config, tuple(train.images.shape[1:]), classes).to(device)
     weights = _cached(cache, key)
     if weights is None:
@@ -143,7 +152,8 @@ def train_or_load(
     return Extractor(f"local-cnn-{config.features}-{key[:8]}", network, device)
 
 
-def _digest(config: ClassifierConfig, train: Split, classes: int, device: torch.device) -> str:
+def judge_key(config: ClassifierConfig, train: Split, classes: int, device: torch.device) -> str:
+    """A digest of all that a classifier's weights follow from."""
     parts = (REVISION, torch.__version__, device.type, classes, config.model_dump_json(), fingerprint(train))
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 

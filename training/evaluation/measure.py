@@ -11,7 +11,7 @@ from torch import Tensor
 from models.bundle.networks import Networks
 from training.data.dataset import Dataset, Split
 from training.evaluation import claims, pca, pictures, plots, reconstruction, samples
-from training.evaluation.classifier import ClassifierConfig, Extractor, Judgement, train_or_load
+from training.evaluation.classifier import ClassifierConfig, Extractor, Judge, Judgement, train_or_load
 from training.evaluation.frechet import FrechetReference, distances
 from training.evaluation.intervals import Estimate, mean_estimate, proportion
 from training.evaluation.known import identify
@@ -43,6 +43,7 @@ class Evaluation:
     Attributes:
         samples: how many are drawn, at least two.
         trained_on: whether the model was trained on this data, where that is known.
+        judge: the classifier that judges the samples, where several models must have the same; None is one of its own.
     """
 
     networks: Networks
@@ -53,11 +54,18 @@ class Evaluation:
     directory: Path
     device: torch.device
     trained_on: bool | None
+    judge: Judge | None = None
+
+    @property
+    def classifier(self) -> Judge:
+        """What judges the samples: what was given, or a classifier of the model's own training images."""
+        config = ClassifierConfig(epochs=self.recipe.classifier_epochs, seed=self.seed)
+        return self.judge or Judge(config, self.dataset.train, self.directory / CLASSIFIER)
 
     @property
     def steps(self) -> int:
         """How many steps it reports as progress."""
-        return self.recipe.classifier_epochs + MEASUREMENTS
+        return self.classifier.config.epochs + MEASUREMENTS
 
     @property
     def test(self) -> Split:
@@ -109,7 +117,9 @@ def evaluate(evaluation: Evaluation, progress: Progress) -> Report:
         versions=versions(),
     )
     progress.describe("pictures")
-    pictures.write(evaluation.directory, networks, drawn, evaluation.test, evaluation.device)
+    pictures.write(
+        evaluation.directory, networks, drawn, evaluation.test, evaluation.recipe.fractions, evaluation.device
+    )
     progress.advance()
     progress.describe("plots")
     plots.write(evaluation.directory, report)
@@ -119,7 +129,7 @@ def evaluate(evaluation: Evaluation, progress: Progress) -> Report:
 
 
 def _extractor(evaluation: Evaluation, progress: Progress) -> Extractor:
-    config = ClassifierConfig(epochs=evaluation.recipe.classifier_epochs, seed=evaluation.seed)
+    judge = evaluation.classifier
 
     def show(line: str) -> None:
         progress.describe(line)
@@ -127,8 +137,7 @@ def _extractor(evaluation: Evaluation, progress: Progress) -> Extractor:
 
     progress.describe("classifier")
     classes = len(evaluation.networks.manifest.labels)
-    cache = evaluation.directory / CLASSIFIER
-    return train_or_load(cache, config, evaluation.dataset.train, classes, evaluation.device, show)
+    return train_or_load(judge.cache, judge.config, judge.train, classes, evaluation.device, show)
 
 
 def _extractor_facts(evaluation: Evaluation, extractor: Extractor, judged: Judgement) -> ExtractorFacts:
@@ -136,8 +145,8 @@ def _extractor_facts(evaluation: Evaluation, extractor: Extractor, judged: Judge
     return ExtractorFacts(
         name=extractor.name,
         features=judged.features.shape[1],
-        epochs=evaluation.recipe.classifier_epochs,
-        seed=evaluation.seed,
+        epochs=evaluation.classifier.config.epochs,
+        seed=evaluation.classifier.config.seed,
         test_accuracy=proportion(hits, len(judged.predictions)),
     )
 
@@ -184,13 +193,13 @@ def _samples(
     evaluation: Evaluation, extractor: Extractor, reference: FrechetReference, drawn: samples.Samples
 ) -> SampleFacts:
     networks = evaluation.networks
-    lengths = [samples.codes_for(fraction, networks.manifest.codes) for fraction in samples.FRACTIONS]
+    lengths = [samples.codes_for(fraction, networks.manifest.codes) for fraction in evaluation.recipe.fractions]
     judged = [samples.judge_at(extractor, networks, drawn.codes, length, evaluation.device) for length in lengths]
     found, drops = distances(
         reference, [part.features for part in judged], derive_seed(evaluation.seed, "evaluation", "bootstrap")
     )
     fractions = []
-    for fraction, length, distance, part in zip(samples.FRACTIONS, lengths, found, judged, strict=True):
+    for fraction, length, distance, part in zip(evaluation.recipe.fractions, lengths, found, judged, strict=True):
         hits = part.predictions == drawn.labels
         by_label = {
             name: proportion(int(hits[drawn.labels == label].sum()), int((drawn.labels == label).sum()))

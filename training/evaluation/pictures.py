@@ -13,7 +13,7 @@ from torch import Tensor
 from models.bundle.networks import Networks
 from training.data.dataset import Split
 from training.evaluation.reconstruction import reconstruct
-from training.evaluation.samples import FRACTIONS, Samples, codes_for, decode
+from training.evaluation.samples import Samples, codes_for, decode
 from training.files import write_atomically
 
 SAMPLES = "samples.png"
@@ -29,14 +29,21 @@ TEXT = 12
 PAPER, INK = "white", "black"
 
 
-def write(directory: Path, networks: Networks, drawn: Samples, test: Split, device: torch.device) -> None:
+def write(
+    directory: Path,
+    networks: Networks,
+    drawn: Samples,
+    test: Split,
+    fractions: Sequence[float],
+    device: torch.device,
+) -> None:
     """Write the three sheets.
 
     `samples.png` has one row per label, from complete codes. `samples-by-fraction.png` has one column per label and one
     row per fraction of the same codes, as Fig. 5. `reconstructions.png` does the same to test images, originals on top.
     """
     codes, labels = networks.manifest.codes, networks.manifest.labels[:MOST_LABELS]
-    lengths = [codes_for(fraction, codes) for fraction in FRACTIONS]
+    lengths = [codes_for(fraction, codes) for fraction in fractions]
     of_label = [(drawn.labels == label).nonzero().flatten()[:COLUMNS] for label in range(len(labels))]
     fewest = min(len(rows) for rows in of_label)
     full = torch.stack([decode(networks, drawn.codes[rows[:fewest]], codes, device) for rows in of_label])

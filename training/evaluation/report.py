@@ -20,7 +20,7 @@ class DataFacts(Frozen):
     Attributes:
         name: the data set's name if its fingerprint is a known one, else "unknown".
         fingerprint: SHA-256 over images and labels before splitting.
-        train_images: what the PCA and the extractor learnt from.
+        train_images: what the PCA learnt from, and the extractor unless a study gave it one.
         test_images: what everything was measured on.
         trained_on: whether the bundle's provenance names this data; None if it names none.
     """

@@ -13,7 +13,6 @@ from models.runtime.sampling_loop import sample_codes
 from training.evaluation.classifier import Extractor, Judgement
 from training.evaluation.reconstruction import to_bytes
 
-FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 SAMPLED_AT_ONCE = 512
 DECODED_AT_ONCE = 500
 
@@ -39,8 +38,9 @@ def draw(networks: Networks, count: int, seed: int) -> Samples:
 
 
 def codes_for(fraction: float, total: int) -> int:
-    """How many of `total` codes a fraction of them is, rounded up."""
-    return math.ceil(fraction * total)
+    """How many of `total` codes a fraction of them is, rounded up, at least one."""
+    # Rounded first: 0.07 * 100 is a little above 7.
+    return max(1, math.ceil(round(fraction * total, 9)))
 
 
 @torch.inference_mode()

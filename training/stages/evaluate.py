@@ -39,6 +39,7 @@ def run(context: RunContext) -> None:
         directory=context.evaluation_directory,
         device=context.device,
         trained_on=True,
+        judge=context.judge,
     )
     with context.progress.stage("evaluate", evaluation.steps) as progress:
         report = evaluate(evaluation, progress)

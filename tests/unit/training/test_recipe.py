@@ -16,7 +16,7 @@ SMOKE = (BUNDLED / "smoke.toml").read_text()
 
 
 def test_every_bundled_recipe_is_valid_and_named_after_its_file() -> None:
-    assert bundled_recipes() == ("cifar10", "fashion-mnist", "mnist", "smoke")
+    assert bundled_recipes() == ("cifar10", "fashion-mnist", "mnist", "smoke", "study-fashion-mnist")
     assert [load_recipe(name).name for name in bundled_recipes()] == list(bundled_recipes())
 
 
@@ -72,6 +72,16 @@ def test_a_recipe_is_found_by_path(tmp_path: Path) -> None:
             "stages.autoencoder.learning_rate: input should be a finite number",
         ),
         ('name = "smoke"', 'name = "Smoke test"', "name: string should match pattern"),
+        (
+            "classifier_epochs = 1",
+            "fractions = [0.5, 0.2, 1]",
+            "evaluate.fractions: must ascend from above 0 to 1, the last of them",
+        ),
+        (
+            "classifier_epochs = 1",
+            "fractions = [0.5, 0.9]",
+            "evaluate.fractions: must ascend from above 0 to 1, the last of them",
+        ),
         ("[data]", "[data", "is not valid TOML"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Reports: finished runs as one page with plots, samples, tables and verdicts."""

@@ -1,0 +1,173 @@
+"""What a figure is made of: series over seeds, tables of them, and line plots with bands. Drawn without pyplot."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from models.config import Frozen
+from training.evaluation.plots import DPI, SIZE
+from training.report.collect import Finished, Runs
+from training.report.statistics import Interval, mean_interval, paired_interval
+from training.report.verdicts import Verdict, show
+
+COLOURS = ("#1f5fa8", "#c8553d", "#3f8f5f", "#8a5aa8", "#b8860b", "#4f9fb0", "#7a5548", "#555555")
+MARKERS = "osD^vPX*"
+BAND = 0.18  # opacity
+
+Pick = Callable[[Finished], Sequence[float]]
+
+
+class Series(Frozen):
+    """One line of a plot: a mean and its interval at every x.
+
+    Attributes:
+        baseline: whether it is there for comparison only, and drawn dashed.
+    """
+
+    name: str
+    x: tuple[float, ...]
+    points: tuple[Interval, ...]
+    baseline: bool = False
+
+
+class Table(Frozen):
+    """Cells as text."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG and what it shows."""
+
+    name: str
+    caption: str
+    png: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A figure as it goes into the page.
+
+    Attributes:
+        numbers: what plots and tables show, and what else was measured, as JSON.
+        notes: sentences that belong to it, such as what differs from the paper.
+    """
+
+    pictures: tuple[Picture, ...]
+    tables: tuple[Table, ...]
+    verdicts: tuple[Verdict, ...]
+    numbers: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def series(
+    runs: Runs, variant: str, x: Sequence[float], pick: Pick, *, name: str = "", baseline: bool = False
+) -> Series:
+    """Means over a variant's seeds of what `pick` takes from each run, one number per x."""
+    columns = zip(*(pick(run) for run in runs.variants[variant].values()), strict=True)
+    points = tuple(mean_interval(column) for column in columns)
+    return Series(name=name or runs.titles[variant], x=tuple(x), points=points, baseline=baseline)
+
+
+def differences(runs: Runs, first: str, second: str, places: Sequence[str], pick: Pick) -> dict[str, Interval]:
+    """First - second at each place, paired by seed."""
+    return paired(runs.variants[first], runs.variants[second], places, pick, pick)
+
+
+def paired(
+    first: Mapping[int, Finished], second: Mapping[int, Finished], places: Sequence[str], one: Pick, other: Pick
+) -> dict[str, Interval]:
+    """one(first) - other(second) at each place, paired by seed."""
+    of_first = {seed: one(run) for seed, run in first.items()}
+    of_second = {seed: other(run) for seed, run in second.items()}
+    return {
+        place: paired_interval(
+            {seed: values[at] for seed, values in of_first.items()},
+            {seed: values[at] for seed, values in of_second.items()},
+        )
+        for at, place in enumerate(places)
+    }
+
+
+def table(heading: str, places: Sequence[str], lines: Sequence[Series]) -> Table:
+    """One row per x, one column per series."""
+    rows = [(place, *(show(line.points[at]) for line in lines)) for at, place in enumerate(places)]
+    return Table(headings=(heading, *(line.name for line in lines)), rows=tuple(rows))
+
+
+def numbers(lines: Sequence[Series]) -> dict[str, Any]:
+    """Series as JSON."""
+    return {"series": [line.model_dump(mode="json") for line in lines]}
+
+
+def evaluation_pictures(runs: Runs, variant: str, captions: Mapping[str, str]) -> list[Picture]:
+    """Pictures that the evaluation of a variant's first seed has left, by file name, with what each shows."""
+    run = runs.first(variant)
+    return [
+        Picture(
+            f"{variant}-{name.removesuffix('.png')}",
+            f"{runs.titles[variant]}, seed {run.recipe.seed}: {caption}",
+            (run.pictures / name).read_bytes(),
+        )
+        for name, caption in captions.items()
+    ]
+
+
+def line_plot(
+    lines: Sequence[Series],
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    *,
+    scale: Literal["linear", "symlog", "log"] = "linear",
+    scale_x: Literal["linear", "log"] = "linear",
+    ticks: Sequence[tuple[float, str]] = (),
+    from_zero: bool = False,
+) -> bytes:
+    """Means as lines with their intervals as bands, a PNG."""
+    canvas = Canvas(figsize=SIZE, dpi=DPI, layout="constrained")
+    axes = canvas.subplots()
+    style(axes, title, xlabel, ylabel)
+    for index, line in enumerate(lines):
+        colour = COLOURS[index % len(COLOURS)]
+        how = "--" if line.baseline else "-"
+        means = [point.value for point in line.points]
+        axes.plot(line.x, means, how + MARKERS[index % len(MARKERS)], color=colour, markersize=4, label=line.name)
+        if all(point.low is not None for point in line.points):
+            low, high = ([getattr(point, end) for point in line.points] for end in ("low", "high"))
+            axes.fill_between(line.x, low, high, color=colour, alpha=BAND, linewidth=0)
+    if scale != "linear":
+        axes.set_yscale(scale, **({"linthresh": 0.1} if scale == "symlog" else {}))
+    if from_zero:
+        axes.set_ylim(bottom=0)
+    axes.set_xscale(scale_x)
+    if ticks:
+        axes.set_xticks([], minor=True)
+        axes.set_xticks([at for at, _ in ticks], [label for _, label in ticks])
+    canvas.legend(loc="outside lower center", ncols=min(3, len(lines)), frameon=False, fontsize="small")
+    return png(canvas)
+
+
+def style(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:
+    """The look that all plots of a report have."""
+    axes.grid(color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(title)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+
+
+def png(canvas: Canvas) -> bytes:
+    """A drawn canvas as a PNG."""
+    buffer = io.BytesIO()
+    canvas.savefig(buffer, format="png")
+    return buffer.getvalue()

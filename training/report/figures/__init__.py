@@ -1,0 +1,1 @@
+"""The paper's figures, one small module each, and the table of all of them."""
