@@ -24,6 +24,7 @@ CACHE_HELP = "Where prepared data is kept; by default ~/.cache/anytime/data."
 
 def register(app: typer.Typer) -> None:
     """Add the training commands."""
+    from training.baselines.cli import register as register_baseline
     from training.evaluation.cli import register as register_evaluate
     from training.report.cli import register as register_report
     from training.study.cli import register as register_study
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
     register_evaluate(app)
     register_study(app)
     register_report(app)
+    register_baseline(app)
 
 
 def train(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,14 +15,15 @@ from training.checkpoint import load_tensors
 from training.data.dataset import Dataset
 from training.evaluation.classifier import Judge
 from training.progress import RunProgress
-from training.recipe import Recipe
-from training.state import StageName, TrainedStage
+from training.recipe import Experiment, Recipe
+from training.state import TrainedStage
 
 Network = TypeVar("Network", bound=nn.Module)
+AnyRecipe_co = TypeVar("AnyRecipe_co", bound=Experiment, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class RunContext:
+class Run(Generic[AnyRecipe_co]):
     """One run: what was asked for, the data, and where results lie.
 
     A stage reads the results of those before it and writes its own atomically, so that it can be killed at any moment
@@ -39,7 +40,7 @@ class RunContext:
         judge: the classifier that judges the samples, where several runs must have the same; None is one of its own.
     """
 
-    recipe: Recipe
+    recipe: AnyRecipe_co
     dataset: Dataset
     directory: Path
     device: torch.device
@@ -47,23 +48,28 @@ class RunContext:
     checkpoint_seconds: float = 30.0
     judge: Judge | None = None
 
-    def weights_path(self, stage: TrainedStage) -> Path:
+    def weights_path(self, stage: str) -> Path:
         """Where the float32 weights of a trained stage's best epoch lie."""
         return self.directory / f"{stage}.safetensors"
 
-    def checkpoint_path(self, stage: StageName) -> Path:
+    def checkpoint_path(self, stage: str) -> Path:
         """Where a stage keeps what it needs to go on after an interruption; removed once the stage is complete."""
         return self.directory / "checkpoints" / f"{stage}.safetensors"
-
-    @property
-    def codes_path(self) -> Path:
-        """Where the codes of the training and validation images lie."""
-        return self.directory / "codes.safetensors"
 
     @property
     def evaluation_directory(self) -> Path:
         """Where the evaluation writes its report, plots and samples."""
         return self.directory / "evaluation"
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext(Run[Recipe]):
+    """A run from data to bundle."""
+
+    @property
+    def codes_path(self) -> Path:
+        """Where the codes of the training and validation images lie."""
+        return self.directory / "codes.safetensors"
 
     @property
     def bundle_path(self) -> Path:

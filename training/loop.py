@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from models.errors import AnytimeError
 from training.averaging import WeightAverage
 from training.checkpoint import load_checkpoint, save_checkpoint
-from training.context import RunContext
+from training.context import Run
 from training.options import Optimisation
 from training.progress import StageProgress
+from training.recipe import Experiment
 from training.schedule import learning_rate
 from training.seeds import derive_seed, shuffled
-from training.state import TrainedStage
 
 LOG_EVERY = 20  # steps between two logged losses; each waits for the device
 
@@ -33,7 +33,7 @@ class Task(Protocol):
     """What one trained stage adds to the loop."""
 
     @property
-    def stage(self) -> TrainedStage:
+    def stage(self) -> str:
         """Its name."""
 
     @property
@@ -87,13 +87,13 @@ class Position:
     best: dict[str, Tensor] = field(default_factory=dict)
 
 
-def train(context: RunContext, task: Task, settings: Optimisation) -> None:
+def train(context: Run[Experiment], task: Task, settings: Optimisation) -> None:
     """Train a stage to its end, from its checkpoint if there is one, and write its best epoch's weights."""
     _Loop(context, task, settings).run()
 
 
 class _Loop:
-    def __init__(self, context: RunContext, task: Task, settings: Optimisation) -> None:
+    def __init__(self, context: Run[Experiment], task: Task, settings: Optimisation) -> None:
         self.context = context
         self.task = task
         self.settings = settings

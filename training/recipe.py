@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -16,6 +16,27 @@ from training.data.options import DataRecipe
 from training.options import CodebookRecipe, Stages
 
 BUNDLED = Path(__file__).resolve().parent / "recipes"
+Parsed = TypeVar("Parsed", bound=Frozen)
+
+
+class Experiment(Protocol):
+    """What every recipe says, whatever it trains: a seed, and which data in what form."""
+
+    @property
+    def seed(self) -> int:
+        """All randomness of the run follows from it."""
+
+    @property
+    def media(self) -> Media:
+        """What a sample is."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The data set's classes; none takes those that the data has."""
+
+    @property
+    def data(self) -> DataRecipe:
+        """How the data is prepared and split."""
 
 
 class EvaluateRecipe(Frozen):
@@ -80,9 +101,9 @@ class Recipe(Frozen):
         return self
 
 
-def bundled_recipes() -> tuple[str, ...]:
+def bundled_recipes(folder: Path = BUNDLED) -> tuple[str, ...]:
     """Names of the recipes that come with the package."""
-    return tuple(sorted(path.stem for path in BUNDLED.glob("*.toml")))
+    return tuple(sorted(path.stem for path in folder.glob("*.toml")))
 
 
 def load_recipe(recipe: str) -> Recipe:
@@ -91,7 +112,7 @@ def load_recipe(recipe: str) -> Recipe:
     Raises:
         RecipeError: naming the file, the field by its dotted path and what is wrong with it.
     """
-    path = find_recipe(recipe)
+    path = find_recipe(recipe, BUNDLED)
     return parse_recipe(read_toml(path), str(path))
 
 
@@ -113,21 +134,26 @@ def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
     Raises:
         RecipeError: naming the origin, the field by its dotted path and what is wrong with it.
     """
+    return parse_as(Recipe, values, origin)
+
+
+def parse_as(kind: type[Parsed], values: dict[str, Any], origin: str) -> Parsed:
+    """Validate the values of a recipe of some kind. Raises RecipeError like `parse_recipe`."""
     try:
-        return Recipe.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"{origin}: {sentence(error, 'a recipe')}") from error
 
 
-def find_recipe(recipe: str) -> Path:
-    """The file of a recipe, by path or bundled name. Raises RecipeError if there is none."""
+def find_recipe(recipe: str, folder: Path) -> Path:
+    """The file of a recipe, by path or by its name in a folder of the package. Raises RecipeError if there is none."""
     path = Path(recipe)
     if path.is_file():
         return path
-    bundled = BUNDLED / f"{recipe}.toml"
-    if recipe in bundled_recipes():
-        return bundled
-    raise RecipeError(f"{recipe}: no such recipe file, nor one of the bundled recipes ({', '.join(bundled_recipes())})")
+    names = bundled_recipes(folder)
+    if recipe in names:
+        return folder / f"{recipe}.toml"
+    raise RecipeError(f"{recipe}: no such recipe file, nor one of the bundled recipes ({', '.join(names)})")
 
 
 def sentence(error: ValidationError, what: str) -> str:

@@ -75,12 +75,21 @@ def open_state(directory: Path, recipe: Recipe, data: str) -> RunState:
         state = RunState.model_validate(read_json(directory / STATE))
     except ValidationError as error:
         raise ResumeError(f"{directory / STATE}: is not the state of a run") from error
-    difference = _difference(state.recipe.model_dump(), recipe.model_dump())
+    require_same(directory, (state.recipe, state.data), (recipe, data))
+    return state
+
+
+def require_same(directory: Path, before: tuple[Frozen, str], now: tuple[Frozen, str]) -> None:
+    """Refuse to go on with a run in a folder with anything but the recipe and the data's fingerprint it began with.
+
+    Raises:
+        ResumeError: naming the first field that differs.
+    """
+    difference = _difference(before[0].model_dump(), now[0].model_dump())
     if difference is not None:
         raise ResumeError(f"{directory}: cannot resume with another recipe, {difference}")
-    if state.data != data:
+    if before[1] != now[1]:
         raise ResumeError(f"{directory}: cannot resume with other data than the run was started with")
-    return state
 
 
 def _difference(before: Any, now: Any, field: str = "") -> str | None:

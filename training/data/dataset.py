@@ -15,7 +15,7 @@ from models.errors import DataError
 from training.data.labels import match_labels
 from training.data.progress import QUIET, PreparationProgress
 from training.data.request import Request, default_cache
-from training.recipe import Recipe
+from training.recipe import Experiment, Recipe
 from training.seeds import shuffled
 
 NOUNS = {"image": "images", "audio": "clips"}
@@ -104,7 +104,7 @@ class DataSource(Protocol):
 
 
 def prepare(
-    source: DataSource, recipe: Recipe, cache: Path | None = None, progress: PreparationProgress = QUIET
+    source: DataSource, recipe: Experiment, cache: Path | None = None, progress: PreparationProgress = QUIET
 ) -> Dataset:
     """Read a source, check it against the recipe, and hold the validation split out of its training set.
 
@@ -117,7 +117,7 @@ def prepare(
     return arrange(source.load(Request(recipe.media, recipe.data, cache or default_cache(), progress)), recipe)
 
 
-def arrange(parts: Parts, recipe: Recipe, owner: str = "the recipe") -> Dataset:
+def arrange(parts: Parts, recipe: Experiment, owner: str = "the recipe") -> Dataset:
     """Check what a source holds, name its labels and hold the validation split out of its training set.
 
     Args:
@@ -133,11 +133,8 @@ def arrange(parts: Parts, recipe: Recipe, owner: str = "the recipe") -> Dataset:
     highest = max(int(split.labels.max()) for _, split in parts.named())
     labels = match_labels(parts.names, recipe.labels, highest, owner)
     train, validation = _hold_out(parts, recipe)
-    codes, entries, noun = recipe.autoencoder.codes, recipe.autoencoder.codebook, NOUNS[recipe.media.type]
-    if len(train) * codes < entries:
-        raise DataError(
-            f"{len(train)} training {noun} of {codes} codes are too few for a codebook of {entries} entries"
-        )
+    if isinstance(recipe, Recipe):
+        _check_codebook(len(train), recipe)
     train, validation, test = (split.relabelled(labels.mapping) for split in (train, validation, parts.test))
     print_of_all = parts.fingerprint or fingerprint(*(split for _, split in parts.named()))
     return Dataset(train, validation, test, print_of_all, labels.names)
@@ -153,7 +150,13 @@ def _check(name: str, split: Split, media: Media) -> None:
         )
 
 
-def _hold_out(parts: Parts, recipe: Recipe) -> tuple[Split, Split]:
+def _check_codebook(samples: int, recipe: Recipe) -> None:
+    codes, entries, noun = recipe.autoencoder.codes, recipe.autoencoder.codebook, NOUNS[recipe.media.type]
+    if samples * codes < entries:
+        raise DataError(f"{samples} training {noun} of {codes} codes are too few for a codebook of {entries} entries")
+
+
+def _hold_out(parts: Parts, recipe: Experiment) -> tuple[Split, Split]:
     """What is trained on, and what is held out for validation."""
     train, limit = parts.train, recipe.data.limit
     if parts.validation is not None:

@@ -13,12 +13,12 @@ RECOGNISED = 0.8
 def check(reconstruction: ReconstructionFacts, samples: SampleFacts) -> tuple[Claim, ...]:
     """Every claim, whether it holds or not."""
     return (
-        _positive(
+        above(
             "error_falls",
             "Every code lowers the mean reconstruction error: each Δ(i) is positive.",
             reconstruction.model.gains,
         ),
-        _positive(
+        above(
             "below_pca",
             "With n codes the mean reconstruction error is below that of n principal components, n = 1 .. K.",
             reconstruction.below_pca,
@@ -29,7 +29,7 @@ def check(reconstruction: ReconstructionFacts, samples: SampleFacts) -> tuple[Cl
             RECOGNISED,
             samples.fractions[-1].recognition,
         ),
-        _positive(
+        above(
             "distance_falls",
             "The Fréchet distance of the samples falls from each fraction of the codes to the next.",
             samples.distance_drop,
@@ -37,13 +37,14 @@ def check(reconstruction: ReconstructionFacts, samples: SampleFacts) -> tuple[Cl
     )
 
 
-def _positive(name: str, statement: str, values: Sequence[Estimate]) -> Claim:
+def above(name: str, statement: str, values: Sequence[Estimate], threshold: float = 0.0) -> Claim:
+    """The claim that every one of some values is above a threshold."""
     return Claim(
         name=name,
         statement=statement,
-        holds=all(estimate.value > 0 for estimate in values),
-        beyond_noise=all(estimate.low > 0 for estimate in values),
-        threshold=0.0,
+        holds=all(estimate.value > threshold for estimate in values),
+        beyond_noise=all(estimate.low > threshold for estimate in values),
+        threshold=threshold,
         values=tuple(values),
     )
 

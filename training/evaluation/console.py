@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from training.evaluation.intervals import Estimate
-from training.evaluation.report import Report
+from training.evaluation.report import Claim, Report
 
 
 class ConsoleProgress:
@@ -58,7 +58,7 @@ def show(console: Console, report: Report) -> None:
     """Print a report's main numbers and its claims."""
     console.print(_reconstruction(report))
     console.print(_samples(report))
-    console.print(_claims(report))
+    console.print(claims_table(report.claims))
 
 
 def _reconstruction(report: Report) -> Table:
@@ -98,13 +98,14 @@ def _samples(report: Report) -> Table:
     return table
 
 
-def _claims(report: Report) -> Table:
+def claims_table(claims: Sequence[Claim]) -> Table:
+    """What was claimed, and whether it holds."""
     table = Table(title="Claims")
     table.add_column("claim")
     table.add_column("holds")
     table.add_column("beyond noise")
     table.add_column("least favourable value", justify="right")
-    for claim in report.claims:
+    for claim in claims:
         worst: Estimate = min(claim.values, key=lambda estimate: estimate.value)
         table.add_row(
             claim.statement,

@@ -32,6 +32,11 @@ def mean_estimate(values: Tensor) -> Estimate:
     return around(values.mean().item(), (values.std() / math.sqrt(len(values))).item())
 
 
+def means(columns: Tensor) -> tuple[Estimate, ...]:
+    """The mean of each column of independent rows, (N, M) -> M estimates."""
+    return tuple(mean_estimate(column) for column in columns.unbind(1))
+
+
 def around(value: float, deviation: float) -> Estimate:
     """The normal interval around `value` for a standard deviation of that estimate."""
     return Estimate(value=value, low=value - Z95 * deviation, high=value + Z95 * deviation)

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from models.bundle.networks import Networks
 from training.data.dataset import Dataset, Split
 from training.evaluation import claims, pca, pictures, plots, reconstruction, samples
 from training.evaluation.classifier import ClassifierConfig, Extractor, Judge, Judgement, train_or_load
 from training.evaluation.frechet import FrechetReference, distances
-from training.evaluation.intervals import Estimate, mean_estimate, proportion
+from training.evaluation.intervals import means, proportion
 from training.evaluation.known import identify
 from training.evaluation.progress import Progress
 from training.evaluation.report import (
@@ -158,23 +157,14 @@ def _reconstruction(evaluation: Evaluation) -> ReconstructionFacts:
     errors = reconstruction.errors_by_length(evaluation.networks.autoencoder, test, constant, evaluation.device)
     clamped = components.errors(test.images, clamp=True)
     pixels = test.images[0].numel()
-    model = _curve(errors, pixels)
+    model = reconstruction.curve(errors, pixels)
     return ReconstructionFacts(
         images=len(test),
         model=model,
-        pca=_curve(components.errors(test.images, clamp=False), pixels),
-        pca_clamped=_curve(clamped, pixels),
-        below_pca=_means((clamped - errors)[:, 1:]),
+        pca=reconstruction.curve(components.errors(test.images, clamp=False), pixels),
+        pca_clamped=reconstruction.curve(clamped, pixels),
+        below_pca=means((clamped - errors)[:, 1:]),
         quality=_quality(model),
-    )
-
-
-def _curve(errors: Tensor, pixels: int) -> Curve:
-    means = _means(errors)
-    return Curve(
-        errors=means,
-        errors_per_pixel=tuple(mean.value / pixels for mean in means),
-        gains=_means(reconstruction.gains(errors)),
     )
 
 
@@ -183,10 +173,6 @@ def _quality(curve: Curve) -> tuple[float, ...] | None:
     if last >= first:
         return None
     return tuple((first - estimate.value) / (first - last) for estimate in curve.errors)
-
-
-def _means(columns: Tensor) -> tuple[Estimate, ...]:
-    return tuple(mean_estimate(column) for column in columns.unbind(1))
 
 
 def _samples(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -23,16 +24,21 @@ MODEL, BASELINE, REFERENCE, FAINT = "#1f5fa8", "#c8553d", "#555555", "#b8b8b8"
 def write(directory: Path, report: Report) -> None:
     """Write every plot as a PNG file."""
     for name, plot in PLOTS.items():
-        figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
-        axes = figure.subplots()
-        axes.grid(color="#e6e6e6", linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        plot(axes, report)
-        figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small")
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png")
-        write_atomically(directory / name, buffer.getvalue())
+        write_atomically(directory / name, render(partial(plot, report=report)))
+
+
+def render(plot: Callable[[Axes], None]) -> bytes:
+    """A figure with one pair of axes, drawn by `plot`, as a PNG; what it labels goes into the legend."""
+    figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    axes.grid(color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    plot(axes)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 def _reconstruction(axes: Axes, report: Report) -> None:

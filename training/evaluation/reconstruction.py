@@ -10,17 +10,43 @@ knows the mean image without any code. PCA with no components gives the same pic
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
 from models.autoencoder import OrderedVQVAE
 from training.data.dataset import Split
+from training.evaluation.intervals import means
+from training.evaluation.report import Curve
 
 BATCH = 500
 
 
+class HasLength(Protocol):
+    """Something of K codes."""
+
+    @property
+    def codes(self) -> int:
+        """K."""
+
+
+class PrefixCoder(Protocol):
+    """An autoencoder that decodes prefixes, whatever its codes are: `OrderedVQVAE`, or one of continuous latents."""
+
+    @property
+    def config(self) -> HasLength:
+        """What it is made of."""
+
+    def encode_codes(self, x: Tensor) -> Tensor:
+        """(B, *media shape) -> (B, K)."""
+
+    def decode_codes(self, codes: Tensor, lengths: Tensor) -> Tensor:
+        """The first `lengths` (B,) of each row of codes (B, K) -> (B, *media shape), clamped to the media's range."""
+
+
 @torch.inference_mode()
-def errors_by_length(autoencoder: OrderedVQVAE, split: Split, constant: Tensor, device: torch.device) -> Tensor:
+def errors_by_length(autoencoder: PrefixCoder, split: Split, constant: Tensor, device: torch.device) -> Tensor:
     """Squared error of every image of a split, rebuilt from its first n codes, n = 0 .. K.
 
     Args:
@@ -56,6 +82,16 @@ def reconstruct(autoencoder: OrderedVQVAE, images: Split, length: int, device: t
 def gains(errors: Tensor) -> Tensor:
     """Δ_x(i) = error with i - 1 codes - error with i codes, i = 1 .. K, Eq. (7): (N, K + 1) -> (N, K)."""
     return -errors.diff(dim=1)
+
+
+def curve(errors: Tensor, pixels: int) -> Curve:
+    """Means over images of errors (N, K + 1) and of their gains; `pixels` are the numbers in an image."""
+    estimates = means(errors)
+    return Curve(
+        errors=estimates,
+        errors_per_pixel=tuple(estimate.value / pixels for estimate in estimates),
+        gains=means(gains(errors)),
+    )
 
 
 def to_bytes(images: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from models.config import Frozen
 from models.errors import RecipeError
+from training.recipe import BUNDLED as RECIPES
 from training.recipe import Recipe, find_recipe, parse_recipe, read_toml, sentence
 from training.report.needs import NEEDED
 
@@ -143,7 +144,7 @@ def _base(base: str | dict[str, Any], study: Path) -> dict[str, Any]:
     if isinstance(base, dict):
         return base
     beside = study.parent / base
-    return read_toml(beside if beside.is_file() else find_recipe(base))
+    return read_toml(beside if beside.is_file() else find_recipe(base, RECIPES))
 
 
 def _laid_over(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
