@@ -43,7 +43,7 @@ class Media(Frozen):
 
 
 class AutoencoderConfig(Frozen):
-    """An ordered VQ-VAE (anytime paper, section 4 and appendix E.1).
+    """An ordered VQ-VAE of convolutions (anytime paper, section 4 and appendix E.1).
 
     One convolution per entry of `filters`; all but the last are followed by LeakyReLU. The decoder mirrors the encoder.
 
@@ -59,6 +59,7 @@ class AutoencoderConfig(Frozen):
             vector for each place in the order, from which the decoder can tell how many there are.
     """
 
+    kind: Literal["convolutional"] = "convolutional"
     codes: PositiveInt
     codebook: Annotated[int, Field(gt=1)]
     filters: tuple[PositiveInt, ...]
@@ -107,9 +108,67 @@ class AutoencoderConfig(Frozen):
             )
         return grid
 
+    def check(self, media: Media) -> None:
+        """Raises ValueError naming the field that does not fit the media."""
+        try:
+            self.grid(media)
+        except ValueError as error:
+            raise ValueError(f"strides: {error}") from error
+
     def code_dim(self, media: Media) -> int:
         """D, the numbers in one code vector."""
         return math.prod(self.grid(media)) if self.depth is None else self.depth
+
+
+class ResidualConfig(Frozen):
+    """An ordered autoencoder whose every code corrects what the codes before it leave (`models.residual`).
+
+    Attributes:
+        codes: K.
+        codebook: C.
+        depth: D, numbers of a code vector.
+        width: L, numbers of the state that the codes build up and the sample is read from.
+        hidden: units of each code's own network.
+    """
+
+    kind: Literal["residual"]
+    codes: PositiveInt
+    codebook: Annotated[int, Field(gt=1)]
+    depth: PositiveInt
+    width: PositiveInt
+    hidden: PositiveInt
+
+    @model_validator(mode="after")
+    def _state_holds_a_vector(self) -> ResidualConfig:
+        if self.depth > self.width:
+            raise ValueError(f"depth ({self.depth}) must not exceed width ({self.width})")
+        return self
+
+    def check(self, media: Media) -> None:
+        """Raises ValueError naming the field that does not fit the media."""
+        numbers = math.prod(media.shape)
+        if self.width > numbers:
+            raise ValueError(f"width: is {self.width}, more than the {numbers} numbers of a sample")
+
+    def code_dim(self, media: Media) -> int:  # noqa: ARG002 - as of the other kind
+        """D, the numbers in one code vector."""
+        return self.depth
+
+
+def _autoencoder_kind(autoencoder: Any) -> Any:
+    """The tag of an autoencoder; one that has none is convolutional, as all were before there were others."""
+    return _tag(autoencoder, "convolutional")
+
+
+# Which autoencoder, by `kind`.
+AnyAutoencoderConfig = Annotated[
+    Annotated[AutoencoderConfig, Tag("convolutional")] | Annotated[ResidualConfig, Tag("residual")],
+    Discriminator(
+        _autoencoder_kind,
+        custom_error_type="autoencoder_kind",
+        custom_error_message="kind should be 'convolutional' or 'residual'",
+    ),
+]
 
 
 class TransformerConfig(Frozen):
@@ -167,7 +226,12 @@ class PixelCNNConfig(Frozen):
 
 def _kind(prior: Any) -> Any:
     """The tag of a prior; one that has none is a Transformer, as all were before there were others."""
-    kind = prior.get("kind", "transformer") if isinstance(prior, dict) else getattr(prior, "kind", "transformer")
+    return _tag(prior, "transformer")
+
+
+def _tag(value: Any, default: str) -> str | None:
+    """The `kind` of a table or model; the default if it names none, None if what it names is no text."""
+    kind = value.get("kind", default) if isinstance(value, dict) else getattr(value, "kind", default)
     return kind if isinstance(kind, str) else None
 
 
@@ -185,8 +249,8 @@ PriorConfig = Annotated[
 
 
 def field_path(location: tuple[int | str, ...]) -> str:
-    """Where a validation error is, as its file spells it: pydantic puts the kind of prior into the path."""
-    parts = location[:1] + location[2:] if location[:1] == ("prior",) else location
+    """Where a validation error is, as its file spells it: pydantic puts the kind of a network into the path."""
+    parts = location[:1] + location[2:] if location[:1] in {("autoencoder",), ("prior",)} else location
     return ".".join(str(part) for part in parts)
 
 

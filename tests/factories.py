@@ -6,11 +6,20 @@ from pathlib import Path
 
 import torch
 
-from models.autoencoder import OrderedVQVAE
+from models.build import build_autoencoder
 from models.bundle.manifest import Manifest
 from models.bundle.networks import Networks
 from models.bundle.writer import write_bundle
-from models.config import AutoencoderConfig, LSTMConfig, Media, PixelCNNConfig, PriorConfig, TransformerConfig
+from models.config import (
+    AnyAutoencoderConfig,
+    AutoencoderConfig,
+    LSTMConfig,
+    Media,
+    PixelCNNConfig,
+    PriorConfig,
+    ResidualConfig,
+    TransformerConfig,
+)
 from models.curve import fit_quality_curve
 from models.prior import build_prior
 
@@ -22,11 +31,17 @@ PRIORS: dict[str, PriorConfig] = {
     "lstm": LSTMConfig(layers=2, width=10),
     "pixelcnn": PixelCNNConfig(layers=2, width=12),
 }
+CONVOLUTIONAL = AutoencoderConfig(codes=6, codebook=8, filters=(4, 3), strides=(2, 1), widths=(8,))
+RESIDUAL = ResidualConfig(kind="residual", codes=6, codebook=8, depth=5, width=12, hidden=16)
 _HEADS = {"transformer": 0.3, "lstm": 3.0, "pixelcnn": 3.0}  # spread of the head's weights, for codes that differ
 
 
 def tiny_manifest(
-    name: str = "tiny", codes: int = 6, shape: tuple[int, int, int] = (1, 8, 8), prior: PriorConfig = TRANSFORMER
+    name: str = "tiny",
+    codes: int = 6,
+    shape: tuple[int, int, int] = (1, 8, 8),
+    prior: PriorConfig = TRANSFORMER,
+    autoencoder: AnyAutoencoderConfig = CONVOLUTIONAL,
 ) -> Manifest:
     """A manifest of a model with 6 codes out of 8, on 8x8 pictures of three classes."""
     return Manifest(
@@ -34,7 +49,7 @@ def tiny_manifest(
         description="Random weights, for tests.",
         media=Media(type="image", shape=shape),
         labels=LABELS,
-        autoencoder=AutoencoderConfig(codes=codes, codebook=8, filters=(4, 3), strides=(2, 1), widths=(8,)),
+        autoencoder=autoencoder.model_copy(update={"codes": codes}),
         prior=prior,
         quality_curve=fit_quality_curve([0.5**n for n in range(codes + 1)]),
     )
@@ -53,7 +68,7 @@ def tiny_networks(manifest: Manifest | None = None, seed: int = 0) -> Networks:
     manifest = manifest or tiny_manifest()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        autoencoder = OrderedVQVAE(manifest.autoencoder, manifest.media)
+        autoencoder = build_autoencoder(manifest.autoencoder, manifest.media)
         torch.nn.init.normal_(autoencoder.quantiser.codebook)
         prior = build_prior(manifest.prior, manifest.codes, manifest.autoencoder.codebook, len(manifest.labels))
         torch.nn.init.normal_(prior.head.weight, std=_HEADS[manifest.prior.kind])

@@ -6,10 +6,10 @@ import io
 from pathlib import Path
 
 import torch
-from factories import TRANSFORMER, tiny_manifest
+from factories import CONVOLUTIONAL, TRANSFORMER, tiny_manifest
 from rich.console import Console
 
-from models.config import PriorConfig
+from models.config import AnyAutoencoderConfig, PriorConfig
 from training.context import RunContext
 from training.data.dataset import prepare
 from training.data.sources import open_source
@@ -21,9 +21,9 @@ EPOCHS = 3
 STAGE = {"epochs": EPOCHS, "batch": 32, "learning_rate": 3e-3, "schedule": "cosine", "warmup": 0.2}
 
 
-def toy_recipe(prior: PriorConfig = TRANSFORMER) -> Recipe:
+def toy_recipe(prior: PriorConfig = TRANSFORMER, autoencoder: AnyAutoencoderConfig = CONVOLUTIONAL) -> Recipe:
     """6 codes out of 8 on 8x8 pictures; dropout, weight decay, clipping and averaging all in use."""
-    manifest = tiny_manifest("toy", prior=prior)
+    manifest = tiny_manifest("toy", prior=prior, autoencoder=autoencoder)
     return Recipe.model_validate(
         {
             **manifest.model_dump(include={"name", "description", "media", "labels", "autoencoder", "prior"}),
@@ -45,9 +45,10 @@ def toy_run(
     checkpoint_seconds: float = 0.0,
     codebook: CodebookRecipe | None = None,
     prior: PriorConfig = TRANSFORMER,
+    autoencoder: AnyAutoencoderConfig = CONVOLUTIONAL,
 ) -> RunContext:
     """A run of the toy recipe that checkpoints after every step unless told otherwise."""
-    recipe = toy_recipe(prior).model_copy(update={"codebook": codebook or CodebookRecipe()})
+    recipe = toy_recipe(prior, autoencoder).model_copy(update={"codebook": codebook or CodebookRecipe()})
     progress = RunProgress(directory / "logs", Console(file=io.StringIO()))
     dataset = prepare(open_source(str(data)), recipe)
     return RunContext(recipe, dataset, directory, torch.device("cpu"), progress, checkpoint_seconds)

@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from models.autoencoder import OrderedVQVAE
+from models.build import Autoencoder, build_autoencoder
 from models.prior import Prior, build_prior
 from training.checkpoint import load_tensors
 from training.data.dataset import Dataset
@@ -76,16 +76,16 @@ class RunContext(Run[Recipe]):
         """Where the export writes the bundle."""
         return self.directory / "bundle"
 
-    def new_autoencoder(self) -> OrderedVQVAE:
+    def new_autoencoder(self) -> Autoencoder:
         """An untrained autoencoder of the recipe's shape, on the run's device."""
-        return OrderedVQVAE(self.recipe.autoencoder, self.recipe.media).to(self.device)
+        return build_autoencoder(self.recipe.autoencoder, self.recipe.media).to(self.device)
 
     def new_prior(self) -> Prior:
         """An untrained prior of the recipe's shape, on the run's device."""
         shape = self.recipe.autoencoder
         return build_prior(self.recipe.prior, shape.codes, shape.codebook, len(self.recipe.labels)).to(self.device)
 
-    def autoencoder(self) -> OrderedVQVAE:
+    def autoencoder(self) -> Autoencoder:
         """The trained autoencoder in eval mode, its weights rounded through half precision as they ship."""
         last: TrainedStage = "ordered" if self.recipe.stages.ordered else "autoencoder"
         return _load(self.new_autoencoder(), self.weights_path(last))

@@ -111,8 +111,15 @@ class Stages(Frozen):
     """The trained stages: autoencoder at full length, the same autoencoder ordered, and the prior over its codes.
 
     Without `ordered` the codes stay as they are: the paper's unordered baseline, or a model tailored to one length.
+    Without `autoencoder`, which only autoencoders of kind `residual` can do without, they are ordered from the start.
     """
 
-    autoencoder: AutoencoderStage
+    autoencoder: AutoencoderStage | None = None
     ordered: OrderedStage | None = None
     prior: PriorStage
+
+    @model_validator(mode="after")
+    def _trains_an_autoencoder(self) -> Stages:
+        if self.autoencoder is None and self.ordered is None:
+            raise ValueError("needs a section autoencoder or ordered, or both")
+        return self

@@ -13,7 +13,7 @@ STAGE_FUNCTIONS: dict[StageName, Callable[[RunContext], None]] = {
     # 1. Learn to reconstruct from all K codes, Eq. (5).
     "autoencoder": lambda context: autoencoder.run(context, "autoencoder"),
     # 2. Go on with random prefixes, so that codes sort themselves by importance, Eq. (6).
-    # Left out where the recipe has no such stage.
+    # Each of these two is left out where the recipe has no such stage.
     "ordered": lambda context: autoencoder.run(context, "ordered"),
     # 3. Encode the training and validation images.
     "codes": codes.run,
@@ -38,7 +38,7 @@ def run(context: RunContext) -> None:
     remove_leftovers(context.directory)
     state = open_state(context.directory, context.recipe, context.dataset.fingerprint)
     for stage in STAGES:
-        if stage == "ordered" and context.recipe.stages.ordered is None:
+        if stage in {"autoencoder", "ordered"} and getattr(context.recipe.stages, stage) is None:
             continue
         if stage in state.completed:
             context.progress.say(f"{stage}: complete")

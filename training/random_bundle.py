@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.autoencoder import RANGES, OrderedVQVAE
+from models.build import Autoencoder, build_autoencoder
 from models.bundle.manifest import Manifest
 from models.bundle.writer import write_bundle
 from models.curve import fit_quality_curve
@@ -28,14 +29,14 @@ def write_random_bundle(path: Path, recipe: Recipe, seed: int) -> Manifest:
     shape = recipe.autoencoder
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(derive_seed(seed, "random bundle"))
-        autoencoder = OrderedVQVAE(shape, recipe.media)
+        autoencoder = build_autoencoder(shape, recipe.media)
         _spread(autoencoder)
         prior = build_prior(recipe.prior, shape.codes, shape.codebook, len(_labels(recipe)))
     return write_bundle(path, _manifest(recipe, seed), autoencoder, prior)
 
 
 @torch.no_grad()
-def _spread(autoencoder: OrderedVQVAE) -> None:
+def _spread(autoencoder: Autoencoder) -> None:
     """Make samples differ, and fill the range of the media.
 
     As initialised, codebook and decoder are so narrow that all samples are the same dark one, which encodes faster than
@@ -46,10 +47,18 @@ def _spread(autoencoder: OrderedVQVAE) -> None:
     vectors = autoencoder.quantiser.lookup(torch.randint(size, (_PROBES, codes)))  # (B, K, D)
     samples = autoencoder.decode_vectors(vectors, torch.full((_PROBES,), codes))
     low, high = RANGES[autoencoder.media.type]
-    *_, weight, bias = autoencoder.decoder.parameters()  # of the last layer, which is linear
+    weight, bias = _last_layer(autoencoder)
     gain = (high - low) / 4 / samples.std()
     weight.mul_(gain)
     bias.sub_(samples.mean()).mul_(gain).add_((low + high) / 2)
+
+
+def _last_layer(autoencoder: Autoencoder) -> tuple[Tensor, Tensor]:
+    """Weight and bias of what makes the sample, which is linear."""
+    if isinstance(autoencoder, OrderedVQVAE):
+        *_, weight, bias = autoencoder.decoder.parameters()
+        return weight, bias
+    return autoencoder.readout, autoencoder.mean
 
 
 def assumed_quality_curve(codes: int) -> tuple[float, ...]:

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Protocol, TypeVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from models.config import AutoencoderConfig, Frozen, Media, PositiveInt, PriorConfig, SamplingDefaults, field_path
+from models.config import AnyAutoencoderConfig, Frozen, Media, PositiveInt, PriorConfig, SamplingDefaults, field_path
 from models.errors import RecipeError
 from training.data.options import DataRecipe
-from training.options import CodebookRecipe, Stages
+from training.options import AutoencoderStage, CodebookRecipe, Stages
 
 BUNDLED = Path(__file__).resolve().parent / "recipes"
 Parsed = TypeVar("Parsed", bound=Frozen)
@@ -77,7 +77,7 @@ class Recipe(Frozen):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     media: Media
     labels: tuple[str, ...] = ()
-    autoencoder: AutoencoderConfig
+    autoencoder: AnyAutoencoderConfig
     codebook: CodebookRecipe = CodebookRecipe()
     prior: PriorConfig
     sampling: SamplingDefaults = SamplingDefaults()
@@ -95,10 +95,24 @@ class Recipe(Frozen):
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
         try:
-            self.autoencoder.grid(self.media)
+            self.autoencoder.check(self.media)
         except ValueError as error:
-            raise ValueError(f"autoencoder.strides: {error}") from error
+            raise ValueError(f"autoencoder.{error}") from error
+        if self.autoencoder.kind == "residual":
+            self._has_nothing_to_quantise()
+        elif self.stages.autoencoder is None:
+            raise ValueError("stages.autoencoder: is missing")
         return self
+
+    def _has_nothing_to_quantise(self) -> None:
+        """Codes of the residual kind are chosen by the error itself: what steers a quantiser would have no effect."""
+        if self.codebook != CodebookRecipe():
+            raise ValueError('codebook: is for autoencoders of kind "convolutional"; leave it out')
+        usual = AutoencoderStage.model_fields["commitment"].default
+        for name in ("autoencoder", "ordered"):
+            stage = getattr(self.stages, name)
+            if stage is not None and stage.commitment != usual:
+                raise ValueError(f'stages.{name}.commitment: is for autoencoders of kind "convolutional"; leave it out')
 
 
 def bundled_recipes(folder: Path = BUNDLED) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from models.config import AutoencoderConfig, Frozen, Media, PriorConfig, SamplingDefaults
+from models.config import AnyAutoencoderConfig, Frozen, Media, PriorConfig, SamplingDefaults
 
 FORMAT_VERSION = 1
 MANIFEST = "bundle.json"
@@ -37,7 +37,7 @@ class Manifest(Frozen):
     description: str = ""
     media: Media
     labels: tuple[str, ...] = ()
-    autoencoder: AutoencoderConfig
+    autoencoder: AnyAutoencoderConfig
     prior: PriorConfig
     sampling: SamplingDefaults = SamplingDefaults()
     quality_curve: tuple[float, ...]
@@ -51,7 +51,10 @@ class Manifest(Frozen):
 
     @model_validator(mode="after")
     def _curve_is_a_quality_curve(self) -> Manifest:
-        self.autoencoder.grid(self.media)
+        try:
+            self.autoencoder.check(self.media)
+        except ValueError as error:
+            raise ValueError(f"autoencoder.{error}") from error
         curve = self.quality_curve
         if len(curve) != self.codes + 1:
             raise ValueError(f"quality_curve has {len(curve)} numbers, expected codes + 1 = {self.codes + 1}")

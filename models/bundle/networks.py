@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from models.autoencoder import OrderedVQVAE
+from models.build import Autoencoder, build_autoencoder
 from models.bundle.manifest import AUTOENCODER, PRIOR, Manifest
 from models.bundle.reader import verify_bundle
 from models.errors import BundleError
@@ -20,7 +20,7 @@ class Networks(NamedTuple):
     """A verified bundle's networks, float32, in evaluation mode, without gradients."""
 
     manifest: Manifest
-    autoencoder: OrderedVQVAE
+    autoencoder: Autoencoder
     prior: Prior
 
 
@@ -31,7 +31,7 @@ def load_networks(path: Path, device: str = "cpu") -> Networks:
         BundleError: if anything is missing, changed, or of another shape than the manifest says.
     """
     manifest = verify_bundle(path)
-    autoencoder = OrderedVQVAE(manifest.autoencoder, manifest.media)
+    autoencoder = build_autoencoder(manifest.autoencoder, manifest.media)
     prior = build_prior(manifest.prior, manifest.codes, manifest.autoencoder.codebook, labels=len(manifest.labels))
     _fill(autoencoder, path / AUTOENCODER)
     _fill(prior, path / PRIOR)

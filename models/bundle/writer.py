@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from models.autoencoder import OrderedVQVAE
+from models.build import Autoencoder
 from models.bundle.manifest import AUTOENCODER, MANIFEST, PRIOR, FileEntry, Manifest
 from models.errors import BundleError
 from models.prior import Prior
@@ -20,7 +20,7 @@ from models.prior import Prior
 def write_bundle(
     path: Path,
     manifest: Manifest,
-    autoencoder: OrderedVQVAE,
+    autoencoder: Autoencoder,
     prior: Prior,
     extra: Mapping[str, bytes] | None = None,
 ) -> Manifest:

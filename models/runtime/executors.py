@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.autoencoder import OrderedVQVAE
+from models.build import Autoencoder
 from models.errors import DeviceError
 from models.native import library
 from models.prior import Prior, TransformerPrior
@@ -16,7 +16,7 @@ def available(prior: Prior) -> tuple[str, ...]:
     return ("reference",) if _obstacle(prior) else ("reference", "native", "native-int8")
 
 
-def build_model(autoencoder: OrderedVQVAE, prior: Prior, slots: int, executor: str = "auto") -> OrderedModel:
+def build_model(autoencoder: Autoencoder, prior: Prior, slots: int, executor: str = "auto") -> OrderedModel:
     """A model with so many slots, on the device of its networks.
 
     The choice depends on nothing but the kind of prior, the machine and what is installed: the workers of a service

@@ -11,10 +11,12 @@ from ctypes import c_int32
 from typing import cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.autoencoder import RANGES, OrderedVQVAE
+from models.build import Autoencoder
 from models.native import library
 from models.native.library import (
     ConvolutionWeights,
@@ -34,7 +36,7 @@ class NativeExecutor:
     """Slots in the library's memory; a batch needs no padding.
 
     Args:
-        autoencoder: on the CPU; only its decoder and codebook are used.
+        autoencoder: on the CPU; only its decoder and codebook are used. One that is not convolutional decodes in torch.
         prior: on the CPU.
         kernels: of one instruction set.
         eight_bit: whether the prior's matrices are rounded to eight bits, and their inputs as they come: quicker, and
@@ -46,7 +48,7 @@ class NativeExecutor:
 
     def __init__(
         self,
-        autoencoder: OrderedVQVAE,
+        autoencoder: Autoencoder,
         prior: TransformerPrior,
         slots: int,
         kernels: Kernels,
@@ -59,7 +61,9 @@ class NativeExecutor:
         self._shape = autoencoder.media.shape
         weights = _Weights()
         self._prior = _made(kernels.prior_new(weights.prior(prior, slots, eight_bit)))
-        self._decoder = _made(kernels.decoder_new(weights.decoder(autoencoder)))
+        self._autoencoder = autoencoder
+        if isinstance(autoencoder, OrderedVQVAE):
+            self._decoder = _made(kernels.decoder_new(weights.decoder(autoencoder)))
         self._codes = library.view_integers(kernels.prior_codes(self._prior), (slots, prior.codes))
         self._positions = library.view_integers(kernels.prior_positions(self._prior), (slots,))
         self._codebook = prior.codebook
@@ -88,6 +92,8 @@ class NativeExecutor:
         """See `Executor.decode`."""
         rows = list(slots)
         codes, lengths = self._codes[rows], self._positions[rows]
+        if not isinstance(self._autoencoder, OrderedVQVAE):
+            return _decoded(self._autoencoder, codes, lengths)
         media = np.empty((len(rows), *self._shape), np.float32)
         self._kernels.decoder_run(self._decoder, len(rows), codes.ctypes.data, lengths.ctypes.data, media.ctypes.data)
         return media
@@ -106,6 +112,13 @@ class NativeExecutor:
         """(C,): those from which the last step drew for its slot number `row`."""
         address = self._kernels.prior_logits(self._prior, row)
         return library.view_floats(address, (self._codebook,)).copy()
+
+
+@torch.inference_mode()
+def _decoded(autoencoder: Autoencoder, codes: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.float32]:
+    media = autoencoder.decode_codes(torch.from_numpy(codes).long(), torch.from_numpy(lengths).long())
+    decoded: NDArray[np.float32] = media.numpy()
+    return decoded
 
 
 def _integers(numbers: Sequence[int]) -> ctypes.Array[c_int32]:

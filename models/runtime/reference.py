@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.autoencoder import OrderedVQVAE
+from models.build import Autoencoder
 from models.prior import Prior
 from models.runtime.buckets import power_of_two_buckets
 from models.runtime.determinism import invariant_buckets
@@ -21,7 +21,7 @@ from models.runtime.sampling import draw
 _TEMPERATURE, _TOP_K, _TOP_P, _UNIFORMS = range(4)
 
 
-def _channels_innermost(autoencoder: OrderedVQVAE) -> OrderedVQVAE:
+def _channels_innermost(autoencoder: Autoencoder) -> Autoencoder:
     """Lay out the weights of 2-D convolutions so that they run up to twice as fast on the CPU; in place."""
     for parameter in autoencoder.parameters():
         if parameter.dim() == 4:
@@ -38,7 +38,7 @@ class ReferenceExecutor:
     name = "reference"
 
     @torch.inference_mode()
-    def __init__(self, autoencoder: OrderedVQVAE, prior: Prior, slots: int) -> None:
+    def __init__(self, autoencoder: Autoencoder, prior: Prior, slots: int) -> None:
         self.buckets = invariant_buckets(prior, slots, power_of_two_buckets(slots))
         self._slots = slots
         self._autoencoder = _channels_innermost(autoencoder)

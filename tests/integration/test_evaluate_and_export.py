@@ -16,6 +16,7 @@ from toy_data import toy_split, write_idx_folder
 from typer.testing import CliRunner
 
 import anytime
+from models.autoencoder import OrderedVQVAE
 from models.bundle.networks import load_networks
 from models.bundle.reader import verify_bundle
 from models.errors import AnytimeError, BundleError, DataError
@@ -65,6 +66,7 @@ def train_models(context: RunContext) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         autoencoder, prior = context.new_autoencoder(), context.new_prior()
+    assert isinstance(autoencoder, OrderedVQVAE)
     x = context.dataset.train.batch(slice(None), context.device)
     autoencoder.initialise_codebook(x, generator)
     optimiser = torch.optim.Adam(autoencoder.parameters(), lr=1e-2)

@@ -15,7 +15,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from models.autoencoder import OrderedVQVAE
 from training.data.dataset import Split
 from training.evaluation.intervals import means
 from training.evaluation.report import Curve
@@ -69,7 +68,7 @@ def errors_by_length(autoencoder: PrefixCoder, split: Split, constant: Tensor, d
 
 
 @torch.inference_mode()
-def reconstruct(autoencoder: OrderedVQVAE, images: Split, length: int, device: torch.device) -> Tensor:
+def reconstruct(autoencoder: PrefixCoder, images: Split, length: int, device: torch.device) -> Tensor:
     """A split's images rebuilt from their first `length` codes, (N, C, H, W) uint8."""
     rebuilt = []
     for start in range(0, len(images), BATCH):

@@ -100,9 +100,8 @@ def _schedule(run: Finished) -> str:
 
 
 def _epochs(recipe: Recipe) -> str:
-    stages = recipe.stages
-    ordered = f" + {stages.ordered.epochs} ordered" if stages.ordered else ""
-    return f"{stages.autoencoder.epochs} autoencoder{ordered} + {stages.prior.epochs} prior"
+    stages = {"autoencoder": recipe.stages.autoencoder, "ordered": recipe.stages.ordered, "prior": recipe.stages.prior}
+    return " + ".join(f"{stage.epochs} {name}" for name, stage in stages.items() if stage)
 
 
 def _hardware(run: Finished) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
+from models.autoencoder import OrderedVQVAE
+from models.build import Autoencoder
+from models.residual import ResidualAutoencoder
 from models.truncation import prefix_mask, sample_lengths
 from training.checkpoint import load_tensors
 from training.codebook import MovingCodebook, estimator_of
@@ -25,7 +28,9 @@ SHOWN = 16  # images in a reconstruction grid
 
 def run(context: RunContext, stage: Literal["autoencoder", "ordered"]) -> None:
     """Train one of the two stages and write its best epoch's weights."""
-    train(context, AutoencoderTask(context, stage), _settings(context, stage))
+    residual = context.recipe.autoencoder.kind == "residual"
+    task = ResidualTask(context, stage) if residual else AutoencoderTask(context, stage)
+    train(context, task, _settings(context, stage))
 
 
 class AutoencoderTask:
@@ -40,7 +45,7 @@ class AutoencoderTask:
     def __init__(self, context: RunContext, stage: Literal["autoencoder", "ordered"]) -> None:
         self.stage = stage
         self.context = context
-        self.network = context.new_autoencoder()
+        self.network = cast("OrderedVQVAE", context.new_autoencoder())
         self.examples = len(context.dataset.train)
         self.codes = self.codes_per_example = context.recipe.autoencoder.codes
         settings = _settings(context, stage)
@@ -59,9 +64,7 @@ class AutoencoderTask:
             return
         # Built again, because the weights must follow from the seed and not from what was drawn before.
         self.network.load_state_dict(context.new_autoencoder().state_dict())
-        images = max(CODEBOOK_IMAGES, -(-context.recipe.autoencoder.codebook // self.codes))
-        rows = shuffled(self.examples, context.recipe.seed, "codebook images")[:images]
-        x = context.dataset.train.batch(rows, context.device)
+        x = _codebook_images(context, -(-context.recipe.autoencoder.codebook // self.codes))
         self.network.initialise_codebook(x, generator(context.recipe.seed, "codebook"))
 
     def loss(self, rows: Tensor, seed: int) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -101,17 +104,88 @@ class AutoencoderTask:
 
     def illustrate(self, progress: StageProgress, step: int) -> None:
         """One row of held-out images, then their reconstructions from 1, 1/4, 1/2, 3/4 and all codes."""
-        x = self.context.dataset.validation.batch(slice(SHOWN), self.context.device)
-        codes = self.network.encode_codes(x)
-        lengths = sorted({1, *(max(1, self.codes * quarter // 4) for quarter in (1, 2, 3, 4))})
-        rows = [self.network.decode_codes(codes, torch.full((len(x),), n, device=x.device)) for n in lengths]
-        progress.image("reconstructions", tile(torch.cat([x, *rows]).cpu().numpy(), len(x)), step)
+        _show_reconstructions(self.context, self.network, progress, step)
+
+
+class ResidualTask:
+    """Trains the residual autoencoder by its error after every code at once, weighted by the recipe's truncation.
+
+    In stage `autoencoder` only the error after all K codes counts.
+    """
+
+    criterion = "reconstruction"
+    memory = None
+
+    def __init__(self, context: RunContext, stage: Literal["autoencoder", "ordered"]) -> None:
+        self.stage = stage
+        self.context = context
+        self.network = cast("ResidualAutoencoder", context.new_autoencoder())
+        self.examples = len(context.dataset.train)
+        self.codes_per_example = codes = context.recipe.autoencoder.codes
+        settings = _settings(context, stage)
+        # How much the error after each of the K codes counts, (K,); held out, every length counts equally.
+        if isinstance(settings, OrderedStage):
+            shares, judged = length_shares(settings.truncation, codes), torch.full((codes,), 1 / codes)
+        else:
+            shares = judged = torch.nn.functional.one_hot(torch.tensor(codes - 1), codes)
+        self.shares, self.judged = shares.float().to(context.device), judged.double()
+
+    def start(self) -> None:
+        """Fresh weights placed on the data, or the full-length autoencoder's if the recipe has one."""
+        context = self.context
+        if self.stage == "ordered" and context.recipe.stages.autoencoder is not None:
+            self.network.load_state_dict(load_tensors(context.weights_path("autoencoder")))
+            return
+        self.network.load_state_dict(context.new_autoencoder().state_dict())
+        x = _codebook_images(context, context.recipe.autoencoder.codebook)
+        self.network.initialise(x, generator(context.recipe.seed, "codebook"))
+
+    def loss(self, rows: Tensor, seed: int) -> tuple[Tensor, Mapping[str, Tensor]]:  # noqa: ARG002 - nothing is drawn
+        """The expectation of Eq. (6)'s first term over the truncation index, on one batch."""
+        x = self.context.dataset.train.batch(rows, self.context.device)
+        loss = (self.network.errors(x) @ self.shares).mean()
+        return loss, {"reconstruction": loss.detach()}
+
+    def validate(self) -> Mapping[str, float]:
+        """Mean error over the lengths that count, and over complete codes."""
+        split = self.context.dataset.validation
+        total = torch.zeros(self.codes_per_example, dtype=torch.float64)
+        used = torch.zeros(self.context.recipe.autoencoder.codebook, dtype=torch.bool)
+        for start in range(0, len(split), VALIDATION_BATCH):
+            x = split.batch(slice(start, start + VALIDATION_BATCH), self.context.device)
+            total += self.network.errors(x).sum(0).double().cpu()
+            used[self.network.encode_codes(x).cpu().flatten()] = True
+        errors = total / len(split)
+        return {
+            "reconstruction": (errors @ self.judged).item(),
+            "from all codes": errors[-1].item(),
+            "codebook use": used.double().mean().item(),
+        }
+
+    def illustrate(self, progress: StageProgress, step: int) -> None:
+        """As `AutoencoderTask.illustrate`."""
+        _show_reconstructions(self.context, self.network, progress, step)
+
+
+def _codebook_images(context: RunContext, fewest: int) -> Tensor:
+    """Training images from which a codebook is placed: `fewest` at least, if there are as many."""
+    images = max(CODEBOOK_IMAGES, fewest)
+    rows = shuffled(len(context.dataset.train), context.recipe.seed, "codebook images")[:images]
+    return context.dataset.train.batch(rows, context.device)
+
+
+def _show_reconstructions(context: RunContext, network: Autoencoder, progress: StageProgress, step: int) -> None:
+    x = context.dataset.validation.batch(slice(SHOWN), context.device)
+    indices, codes = network.encode_codes(x), network.config.codes
+    lengths = sorted({1, *(max(1, codes * quarter // 4) for quarter in (1, 2, 3, 4))})
+    rows = [network.decode_codes(indices, torch.full((len(x),), n, device=x.device)) for n in lengths]
+    progress.image("reconstructions", tile(torch.cat([x, *rows]).cpu().numpy(), len(x)), step)
 
 
 def _settings(context: RunContext, stage: Literal["autoencoder", "ordered"]) -> AutoencoderStage:
     stages = context.recipe.stages
-    if stage == "autoencoder":
-        return stages.autoencoder
-    if stages.ordered is None:
-        raise ValueError("the recipe has no stage that orders the codes")
-    return stages.ordered
+    settings = stages.autoencoder if stage == "autoencoder" else stages.ordered
+    if settings is None:
+        what = "trains the autoencoder at full length" if stage == "autoencoder" else "orders the codes"
+        raise ValueError(f"the recipe has no stage that {what}")
+    return settings

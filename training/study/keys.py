@@ -52,7 +52,10 @@ def stage_keys(recipe: Recipe, data: str) -> dict[StageName, str]:
     for stage in STAGES:
         if stage == "ordered" and stages.ordered is None:
             continue
-        before = keys[stage] = _digest([before, stage, parts[stage]])
+        before = _digest([before, stage, parts[stage]])
+        # Without this stage, its part still says what the next one begins with.
+        if stage != "autoencoder" or stages.autoencoder is not None:
+            keys[stage] = before
     return keys
 
 

@@ -10,9 +10,15 @@ from models.quantiser import Quantiser
 from models.truncation import prefix_mask, sample_lengths
 
 
+def tiny() -> OrderedVQVAE:
+    autoencoder = tiny_networks().autoencoder
+    assert isinstance(autoencoder, OrderedVQVAE)
+    return autoencoder
+
+
 @pytest.fixture
 def autoencoder() -> OrderedVQVAE:
-    return tiny_networks().autoencoder
+    return tiny()
 
 
 def test_each_code_is_the_nearest_codebook_entry_to_one_channel(autoencoder: OrderedVQVAE) -> None:
@@ -39,7 +45,7 @@ def test_equation_6_by_hand(autoencoder: OrderedVQVAE) -> None:
 
 
 def test_gradients_go_where_equation_5_sends_them() -> None:
-    autoencoder = tiny_networks().autoencoder.requires_grad_(True)
+    autoencoder = tiny().requires_grad_(True)
     x, full = torch.rand(4, 1, 8, 8), torch.full((4,), 6)
     encoder, codebook = autoencoder.encoder[0].get_parameter("weight"), autoencoder.quantiser.codebook
 

@@ -236,7 +236,7 @@ def test_media_are_those_of_the_reference_at_every_length(
     networks = networks_of(prior, autoencoder, media, half=half)
     torch.nn.init.normal_(networks.autoencoder.quantiser.codebook, std=3.0)
     if autoencoder.missing == "learned":
-        torch.nn.init.normal_(networks.autoencoder.missing)
+        torch.nn.init.normal_(networks.autoencoder.get_parameter("missing"))
     model = native(networks, instructions)
     for slot in range(SLOTS):
         model.begin(slot, SampleRequest(slot, codes=tuple(range(slot % 8))))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.config import LSTMConfig, PixelCNNConfig, PriorConfig, TransformerConfig
+from models.config import AutoencoderConfig, LSTMConfig, PixelCNNConfig, PriorConfig, TransformerConfig
 from models.errors import RecipeError
 from training.recipe import BUNDLED, Recipe, bundled_recipes, load_recipe, parse_recipe
 
@@ -16,12 +16,14 @@ SMOKE = (BUNDLED / "smoke.toml").read_text()
 
 
 def test_every_bundled_recipe_is_valid_and_named_after_its_file() -> None:
-    assert bundled_recipes() == ("cifar10", "fashion-mnist", "mnist", "smoke", "study-fashion-mnist")
+    names = ("cifar10", "fashion-mnist", "fashion-mnist-modern", "mnist", "smoke", "study-fashion-mnist")
+    assert bundled_recipes() == names
     assert [load_recipe(name).name for name in bundled_recipes()] == list(bundled_recipes())
 
 
 def test_mnist_has_the_papers_numbers() -> None:
     recipe = load_recipe("mnist")
+    assert isinstance(recipe.autoencoder, AutoencoderConfig)
     assert (recipe.autoencoder.codes, recipe.autoencoder.codebook) == (16, 126)
     assert (recipe.autoencoder.filters, recipe.autoencoder.strides) == ((4, 4, 3), (2, 2, 1))
     assert recipe.autoencoder.code_dim(recipe.media) == 49
@@ -35,6 +37,7 @@ def test_mnist_has_the_papers_numbers() -> None:
 def test_cifar10_has_the_papers_numbers() -> None:
     recipe, mnist = load_recipe("cifar10"), load_recipe("mnist")
     assert recipe.media.shape == (3, 32, 32)
+    assert isinstance(recipe.autoencoder, AutoencoderConfig)
     assert (recipe.autoencoder.codes, recipe.autoencoder.codebook) == (70, 1000)
     assert (recipe.autoencoder.filters, recipe.autoencoder.strides) == ((4, 4, 4, 3), (2, 2, 2, 1))
     assert recipe.autoencoder.code_dim(recipe.media) == 16
@@ -151,7 +154,9 @@ def test_a_recipe_that_is_not_text(tmp_path: Path) -> None:
 
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(RecipeError, match=r"nowhere: no such recipe file.*cifar10, fashion-mnist, mnist, smoke"):
+    with pytest.raises(
+        RecipeError, match=r"nowhere: no such recipe file.*cifar10, fashion-mnist, fashion-mnist-modern, mnist, smoke"
+    ):
         load_recipe("nowhere")
 
 

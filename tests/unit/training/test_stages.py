@@ -35,8 +35,9 @@ def test_full_length_stage_is_equation_5(context: RunContext) -> None:
     task, rows = AutoencoderTask(context, "autoencoder"), torch.arange(7)
     task.start()
     x = context.dataset.train.batch(rows, context.device)
-    commitment = context.recipe.stages.autoencoder.commitment
-    expected = task.network.train_pass(x, torch.full((7,), task.codes), commitment).losses.total
+    settings = context.recipe.stages.autoencoder
+    assert settings is not None
+    expected = task.network.train_pass(x, torch.full((7,), task.codes), settings.commitment).losses.total
     assert task.loss(rows, seed=1)[0].item() == expected.item()
 
 

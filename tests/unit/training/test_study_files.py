@@ -42,7 +42,7 @@ def test_unordered_baselines_see_the_data_as_often_as_ordered_models() -> None:
         for variant in study.variants:
             recipe = recipe_of(study, variant, 0)
             stages = recipe.stages
-            epochs = stages.autoencoder.epochs + (stages.ordered.epochs if stages.ordered else 0)
+            epochs = sum(stage.epochs for stage in (stages.autoencoder, stages.ordered) if stage)
             images = recipe.data.limit or 58000
             passes.add((epochs * images, stages.prior.epochs * images))
         assert len(passes) == 1, name

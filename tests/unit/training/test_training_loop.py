@@ -152,7 +152,9 @@ class Rising(AutoencoderTask):
 
 def train_rising(context: RunContext, values: list[float]) -> None:
     task: Task = Rising(context, values)
-    train(context, task, context.recipe.stages.autoencoder)
+    settings = context.recipe.stages.autoencoder
+    assert settings is not None
+    train(context, task, settings)
 
 
 def test_the_best_epoch_is_the_lowest_and_the_first_of_equals(data: Path, tmp_path: Path) -> None:
