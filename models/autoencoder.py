@@ -36,11 +36,13 @@ class TrainingPass(NamedTuple):
         losses: the terms to minimise.
         z: (B, K, D), what the encoder made of each code, cut off from the gradient.
         indices: (B, K) int64, the entries that it chose.
+        output: (B, *media shape), what the decoder made of them, not clamped.
     """
 
     losses: OrderedLoss
     z: Tensor
     indices: Tensor
+    output: Tensor
 
 
 class OrderedVQVAE(nn.Module):
@@ -121,7 +123,7 @@ class OrderedVQVAE(nn.Module):
             _per_example((chosen.vectors - z.detach()) * mask),
             commitment * _per_example((z - chosen.vectors.detach()) * mask),
         )
-        return TrainingPass(losses, z.detach(), chosen.indices)
+        return TrainingPass(losses, z.detach(), chosen.indices, reconstruction)
 
     @torch.no_grad()
     def initialise_codebook(self, x: Tensor, generator: torch.Generator) -> None:

@@ -45,7 +45,7 @@ class Media(Frozen):
 class AutoencoderConfig(Frozen):
     """An ordered VQ-VAE of convolutions (anytime paper, section 4 and appendix E.1).
 
-    One convolution per entry of `filters`; all but the last are followed by LeakyReLU. The decoder mirrors the encoder.
+    One convolution per entry of `filters`; all but the last are followed by LeakyReLU.
 
     Attributes:
         codes: K.
@@ -57,6 +57,9 @@ class AutoencoderConfig(Frozen):
         depth: channels of the feature map, for `spatial` only.
         missing: what stands in for the vectors of codes that are not there: `zero` as in the paper, or `learned`, a
             vector for each place in the order, from which the decoder can tell how many there are.
+        decoder: `mirror` is the encoder's counterpart, layer by layer, as the paper has for images. `upsample` is its
+            decoder for audio, after WaveGAN's generator: for each convolution of the encoder that makes its input
+            smaller, the nearest neighbour repeated by its stride, then a convolution of its filter.
     """
 
     kind: Literal["convolutional"] = "convolutional"
@@ -69,6 +72,7 @@ class AutoencoderConfig(Frozen):
     quantisation: Literal["channel", "spatial"] = "channel"
     depth: PositiveInt | None = None
     missing: Literal["zero", "learned"] = "zero"
+    decoder: Literal["mirror", "upsample"] = "mirror"
 
     @model_validator(mode="after")
     def _lengths_agree(self) -> AutoencoderConfig:
@@ -84,6 +88,8 @@ class AutoencoderConfig(Frozen):
             raise ValueError("a filter smaller than its stride would skip input")
         if (self.quantisation == "spatial") != (self.depth is not None):
             raise ValueError("depth is for spatial quantisation, which needs it")
+        if self.decoder == "upsample" and max(self.strides) == 1:
+            raise ValueError('decoder "upsample" needs a stride above 1: it has a layer for each of them')
         return self
 
     @property

@@ -13,7 +13,7 @@ from models.build import Autoencoder, build_autoencoder
 from models.prior import Prior, build_prior
 from training.checkpoint import load_tensors
 from training.data.dataset import Dataset
-from training.evaluation.classifier import Judge
+from training.evaluation.classifier import JudgeSource
 from training.progress import RunProgress
 from training.recipe import Experiment, Recipe
 from training.state import TrainedStage
@@ -46,7 +46,7 @@ class Run(Generic[AnyRecipe_co]):
     device: torch.device
     progress: RunProgress
     checkpoint_seconds: float = 30.0
-    judge: Judge | None = None
+    judge: JudgeSource | None = None
 
     def weights_path(self, stage: str) -> Path:
         """Where the float32 weights of a trained stage's best epoch lie."""

@@ -83,9 +83,16 @@ class CodebookRecipe(Frozen):
 
 
 class AutoencoderStage(Optimisation):
-    """A stage that trains the autoencoder, Eq. (5) or (6); `commitment` is their beta, 0.1 to 2.0 in the paper."""
+    """A stage that trains the autoencoder, Eq. (5) or (6).
+
+    Attributes:
+        commitment: beta, 0.1 to 2.0 in the paper.
+        spectral: of audio, the weight of the distance in dB between log-mel spectrograms, which is added to the
+            equation; 0 leaves it as it is in the paper.
+    """
 
     commitment: NonNegativeFloat = 0.25
+    spectral: NonNegativeFloat = 0.0
 
 
 class OrderedStage(AutoencoderStage):
@@ -123,3 +130,9 @@ class Stages(Frozen):
         if self.autoencoder is None and self.ordered is None:
             raise ValueError("needs a section autoencoder or ordered, or both")
         return self
+
+    @property
+    def spectral(self) -> float:
+        """The weight of the log-mel distance in what the autoencoder was trained for last."""
+        stage = self.ordered or self.autoencoder
+        return stage.spectral if stage else 0.0

@@ -46,17 +46,20 @@ class EvaluateRecipe(Frozen):
         images: held-out test images for reconstruction error; None takes all.
         samples_per_class: samples drawn for each label.
         classifier_epochs: epochs of the classifier whose features and verdicts judge the samples.
-        fractions: of the codes, at which samples are judged and shown; ascending, the last is 1.
+        fractions: of the codes, at which samples are judged and shown; ascending, the last is 1. None takes
+            what is usual for the media.
     """
 
     images: PositiveInt | None = None
     samples_per_class: PositiveInt = 1000
     classifier_epochs: PositiveInt = 10
-    fractions: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    fractions: tuple[float, ...] | None = None
 
     @field_validator("fractions")
     @classmethod
-    def _fractions_ascend_to_all(cls, fractions: tuple[float, ...]) -> tuple[float, ...]:
+    def _fractions_ascend_to_all(cls, fractions: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if fractions is None:
+            return None
         ascending = all(before < after for before, after in pairwise((0.0, *fractions)))
         if not ascending or not fractions or fractions[-1] != 1:
             raise ValueError("must ascend from above 0 to 1, the last of them")
@@ -102,6 +105,12 @@ class Recipe(Frozen):
             self._has_nothing_to_quantise()
         elif self.stages.autoencoder is None:
             raise ValueError("stages.autoencoder: is missing")
+        for name, stage in (("autoencoder", self.stages.autoencoder), ("ordered", self.stages.ordered)):
+            if stage is not None and stage.spectral and self.media.type != "audio":
+                raise ValueError(
+                    f"stages.{name}.spectral: compares spectrograms of audio, and media.type is {self.media.type}; "
+                    "leave it out"
+                )
         return self
 
     def _has_nothing_to_quantise(self) -> None:

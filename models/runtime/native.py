@@ -27,6 +27,7 @@ from models.native.library import (
     NormWeights,
     PriorWeights,
 )
+from models.networks import UpsampledConvolution
 from models.prior.transformer import Block, TransformerPrior
 from models.runtime.buckets import power_of_two_buckets
 from models.runtime.executor import Draw
@@ -159,7 +160,8 @@ class _Weights:
     def decoder(self, autoencoder: OrderedVQVAE) -> DecoderWeights:
         config, media = autoencoder.config, autoencoder.media
         shape, layers = autoencoder.grid, []
-        for module in autoencoder.decoder:
+        for layer in autoencoder.decoder:
+            module = layer.transposed() if isinstance(layer, UpsampledConvolution) else layer
             if isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d):
                 layers.append(self._convolution(module, shape))
                 shape = tuple(size * stride for size, stride in zip(shape, module.stride, strict=True))

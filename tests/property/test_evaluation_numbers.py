@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from models.curve import fit_quality_curve
 from training.evaluation.intervals import proportion
 from training.evaluation.reconstruction import gains
-from training.evaluation.samples import codes_for
-from training.recipe import EvaluateRecipe
+from training.evaluation.samples import FRACTIONS, codes_for
 
 error = st.floats(0, 1e4, allow_nan=False).map(lambda value: round(value, 6))
 error_rows = st.integers(2, 20).flatmap(
@@ -53,7 +52,7 @@ def test_a_proportion_lies_in_its_interval_which_narrows_with_more_trials(trial:
 
 @given(st.integers(1, 1000))
 def test_fractions_take_at_least_one_code_and_end_with_all(codes: int) -> None:
-    lengths = [codes_for(fraction, codes) for fraction in EvaluateRecipe().fractions]
+    lengths = [codes_for(fraction, codes) for fraction in FRACTIONS]
     assert lengths[0] >= 1
     assert lengths == sorted(lengths)
     assert lengths[-1] == codes

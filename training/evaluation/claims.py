@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from training.evaluation.audio.report import AudioReconstructionFacts
 from training.evaluation.intervals import Estimate, Proportion
 from training.evaluation.report import Claim, ReconstructionFacts, SampleFacts
 
@@ -12,6 +13,15 @@ RECOGNISED = 0.8
 
 def check(reconstruction: ReconstructionFacts, samples: SampleFacts) -> tuple[Claim, ...]:
     """Every claim, whether it holds or not."""
+    sounds: tuple[Claim, ...] = ()
+    if isinstance(reconstruction, AudioReconstructionFacts):
+        sounds = (
+            above(
+                "difference_falls",
+                "Every code makes a clip sound more like the original: it lowers the mean log-mel distance.",
+                reconstruction.log_mel_gains,
+            ),
+        )
     return (
         above(
             "error_falls",
@@ -34,6 +44,7 @@ def check(reconstruction: ReconstructionFacts, samples: SampleFacts) -> tuple[Cl
             "The Fréchet distance of the samples falls from each fraction of the codes to the next.",
             samples.distance_drop,
         ),
+        *sounds,
     )
 
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import torch
 from pydantic import Field
@@ -49,7 +49,7 @@ class ClassifierConfig(Optimisation):
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class JudgeSource:
     """A classifier to be trained, or taken from its cache: how, on what, and where it is kept."""
 
     config: ClassifierConfig
@@ -67,6 +67,21 @@ class Judgement(NamedTuple):
 
     features: Tensor
     predictions: Tensor
+
+
+class Judge(Protocol):
+    """Who judges samples, under a name that identifies its weights."""
+
+    @property
+    def name(self) -> str:
+        """Part of every Fréchet distance's name."""
+
+    @property
+    def epochs(self) -> int:
+        """For how many it was trained here; 0 if it came trained."""
+
+    def judge(self, images: Tensor) -> Judgement:
+        """Features and predicted labels of N samples as a split stores them."""
 
 
 class Classifier(nn.Module):
@@ -102,9 +117,11 @@ class Extractor:
 
     Attributes:
         name: architecture and the first digits of the digest of everything the weights follow from.
+        epochs: for how many it was trained.
     """
 
     name: str
+    epochs: int
     network: Classifier
     device: torch.device
 
@@ -149,7 +166,7 @@ def train_or_load(
         for _ in range(config.epochs):
             each_epoch("classifier: cached")
     network.eval().requires_grad_(False)
-    return Extractor(f"local-cnn-{config.features}-{key[:8]}", network, device)
+    return Extractor(f"local-cnn-{config.features}-{key[:8]}", config.epochs, network, device)
 
 
 def judge_key(config: ClassifierConfig, train: Split, classes: int, device: torch.device) -> str:

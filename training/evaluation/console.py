@@ -10,8 +10,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from training.evaluation.audio.report import AudioReport
 from training.evaluation.intervals import Estimate
 from training.evaluation.report import Claim, Report
+from training.evaluation.words import words_for
 
 
 class ConsoleProgress:
@@ -62,25 +64,30 @@ def show(console: Console, report: Report) -> None:
 
 
 def _reconstruction(report: Report) -> Table:
-    facts = report.reconstruction
+    facts, words = report.reconstruction, words_for(report.data.shape)
+    # How different clips sound; images have no such column.
+    sounds = report.reconstruction.log_mel if isinstance(report, AudioReport) else ()
     table = Table(
-        title=f"Reconstruction of {facts.images:,} test images",
-        caption="squared error per image, summed over pixels in [0, 1]",
+        title=f"Reconstruction of {facts.images:,} test {words.many}",
+        caption=f"squared error per {words.one}, summed over {words.values}",
     )
-    for heading in ("codes", "model", "PCA", "Δ model", "Δ PCA", "quality"):
+    for heading in ("codes", "model", "PCA", "Δ model", "Δ PCA", "quality", *(["log-mel, dB"] if sounds else [])):
         table.add_column(heading, justify="right")
     for n, (model, linear) in enumerate(zip(facts.model.errors, facts.pca_clamped.errors, strict=True)):
         gains = [f"{curve.gains[n - 1].value:.3f}" if n else "" for curve in (facts.model, facts.pca_clamped)]
-        table.add_row(str(n), f"{model.value:.3f}", f"{linear.value:.3f}", *gains, f"{report.quality_curve[n]:.3f}")
+        heard = [f"{sounds[n].value:.2f}"] if sounds else []
+        quality = f"{report.quality_curve[n]:.3f}"
+        table.add_row(str(n), f"{model.value:.3f}", f"{linear.value:.3f}", *gains, quality, *heard)
     return table
 
 
 def _samples(report: Report) -> Table:
     accuracy, distance = report.extractor.test_accuracy, report.distance
+    many = words_for(report.data.shape).many
     table = Table(
         title=f"{report.samples.count:,} conditional samples, judged by {escape(report.extractor.name)}",
         caption=(
-            f"the judge is right on {accuracy.value:.1%} of the real test images; FD of real training images "
+            f"the judge is right on {accuracy.value:.1%} of the real test {many}; FD of real training {many} "
             f"{sum(distance.floor) / 2:.2f}, of reconstructions {distance.reconstructions:.2f}"
         ),
     )

@@ -9,15 +9,14 @@ import torch
 
 from models.bundle.networks import Networks
 from training.data.dataset import Dataset, Split
-from training.evaluation import claims, pca, pictures, plots, reconstruction, samples
-from training.evaluation.classifier import ClassifierConfig, Extractor, Judge, Judgement, train_or_load
+from training.evaluation import claims, kinds, pca, reconstruction, samples
+from training.evaluation.classifier import ClassifierConfig, Judge, Judgement, JudgeSource
 from training.evaluation.frechet import FrechetReference, distances
 from training.evaluation.intervals import means, proportion
 from training.evaluation.known import identify
 from training.evaluation.progress import Progress
 from training.evaluation.report import (
     REPORT,
-    Curve,
     DataFacts,
     DistanceFacts,
     ExtractorFacts,
@@ -27,6 +26,7 @@ from training.evaluation.report import (
     SampleFacts,
 )
 from training.evaluation.versions import versions
+from training.evaluation.words import words_for
 from training.files import write_atomically
 from training.recipe import EvaluateRecipe
 from training.seeds import derive_seed, shuffled
@@ -53,13 +53,18 @@ class Evaluation:
     directory: Path
     device: torch.device
     trained_on: bool | None
-    judge: Judge | None = None
+    judge: JudgeSource | None = None
 
     @property
-    def classifier(self) -> Judge:
+    def classifier(self) -> JudgeSource:
         """What judges the samples: what was given, or a classifier of the model's own training images."""
         config = ClassifierConfig(epochs=self.recipe.classifier_epochs, seed=self.seed)
-        return self.judge or Judge(config, self.dataset.train, self.directory / CLASSIFIER)
+        return self.judge or JudgeSource(config, self.dataset.train, self.directory / CLASSIFIER)
+
+    @property
+    def fractions(self) -> tuple[float, ...]:
+        """Of the codes, at which samples are judged and shown."""
+        return self.recipe.fractions or samples.fractions_of(self.networks.manifest.media)
 
     @property
     def steps(self) -> int:
@@ -78,10 +83,11 @@ def evaluate(evaluation: Evaluation, progress: Progress) -> Report:
     The report is written last: a folder with a report is a complete one.
     """
     networks, dataset = evaluation.networks, evaluation.dataset
-    extractor = _extractor(evaluation, progress)
+    kind = kinds.kind_of(networks.manifest.media)
+    extractor = _extractor(evaluation, kind, progress)
     judged_test = extractor.judge(evaluation.test.images)
     progress.describe("reconstructions")
-    reconstructed = _reconstruction(evaluation)
+    reconstructed = _reconstruction(evaluation, kind)
     progress.advance()
     progress.describe("drawing samples")
     drawn = samples.draw(networks, evaluation.samples, evaluation.seed)
@@ -92,7 +98,7 @@ def evaluate(evaluation: Evaluation, progress: Progress) -> Report:
     distance = _distance(evaluation, extractor, reference)
     progress.advance()
     data = identify(dataset.fingerprint)
-    report = Report(
+    report = kind.report(
         model=networks.manifest.name,
         model_version=networks.manifest.version,
         codes=networks.manifest.codes,
@@ -116,19 +122,17 @@ def evaluate(evaluation: Evaluation, progress: Progress) -> Report:
         versions=versions(),
     )
     progress.describe("pictures")
-    pictures.write(
-        evaluation.directory, networks, drawn, evaluation.test, evaluation.recipe.fractions, evaluation.device
-    )
+    kind.show(evaluation.directory, networks, drawn, evaluation.test, evaluation.fractions, evaluation.device)
     progress.advance()
     progress.describe("plots")
-    plots.write(evaluation.directory, report)
+    kind.plot(evaluation.directory, report)
     write_atomically(evaluation.directory / REPORT, report.to_json())
     progress.advance()
     return report
 
 
-def _extractor(evaluation: Evaluation, progress: Progress) -> Extractor:
-    judge = evaluation.classifier
+def _extractor(evaluation: Evaluation, kind: kinds.Kind, progress: Progress) -> Judge:
+    source = evaluation.classifier
 
     def show(line: str) -> None:
         progress.describe(line)
@@ -136,56 +140,50 @@ def _extractor(evaluation: Evaluation, progress: Progress) -> Extractor:
 
     progress.describe("classifier")
     classes = len(evaluation.networks.manifest.labels)
-    return train_or_load(judge.cache, judge.config, judge.train, classes, evaluation.device, show)
+    return kind.judge(source.cache, source.config, source.train, classes, evaluation.device, show)
 
 
-def _extractor_facts(evaluation: Evaluation, extractor: Extractor, judged: Judgement) -> ExtractorFacts:
+def _extractor_facts(evaluation: Evaluation, extractor: Judge, judged: Judgement) -> ExtractorFacts:
     hits = int((judged.predictions == evaluation.test.labels).sum())
     return ExtractorFacts(
         name=extractor.name,
         features=judged.features.shape[1],
-        epochs=evaluation.classifier.config.epochs,
+        epochs=extractor.epochs,
         seed=evaluation.classifier.config.seed,
         test_accuracy=proportion(hits, len(judged.predictions)),
     )
 
 
-def _reconstruction(evaluation: Evaluation) -> ReconstructionFacts:
+def _reconstruction(evaluation: Evaluation, kind: kinds.Kind) -> ReconstructionFacts:
     manifest, train, test = evaluation.networks.manifest, evaluation.dataset.train, evaluation.test
-    components = pca.fit(train.images, manifest.codes)
+    components = kind.components(train.images, manifest.codes)
     constant = pca.mean_image(train.images)
     errors = reconstruction.errors_by_length(evaluation.networks.autoencoder, test, constant, evaluation.device)
     clamped = components.errors(test.images, clamp=True)
     pixels = test.images[0].numel()
     model = reconstruction.curve(errors, pixels)
-    return ReconstructionFacts(
+    facts = ReconstructionFacts(
         images=len(test),
         model=model,
         pca=reconstruction.curve(components.errors(test.images, clamp=False), pixels),
         pca_clamped=reconstruction.curve(clamped, pixels),
         below_pca=means((clamped - errors)[:, 1:]),
-        quality=_quality(model),
+        quality=reconstruction.shares([error.value for error in model.errors]),
     )
-
-
-def _quality(curve: Curve) -> tuple[float, ...] | None:
-    first, last = curve.errors[0].value, curve.errors[-1].value
-    if last >= first:
-        return None
-    return tuple((first - estimate.value) / (first - last) for estimate in curve.errors)
+    return kind.complete(facts, evaluation.networks, test, constant, evaluation.device)
 
 
 def _samples(
-    evaluation: Evaluation, extractor: Extractor, reference: FrechetReference, drawn: samples.Samples
+    evaluation: Evaluation, extractor: Judge, reference: FrechetReference, drawn: samples.Samples
 ) -> SampleFacts:
     networks = evaluation.networks
-    lengths = [samples.codes_for(fraction, networks.manifest.codes) for fraction in evaluation.recipe.fractions]
+    lengths = [samples.codes_for(fraction, networks.manifest.codes) for fraction in evaluation.fractions]
     judged = [samples.judge_at(extractor, networks, drawn.codes, length, evaluation.device) for length in lengths]
     found, drops = distances(
         reference, [part.features for part in judged], derive_seed(evaluation.seed, "evaluation", "bootstrap")
     )
     fractions = []
-    for fraction, length, distance, part in zip(evaluation.recipe.fractions, lengths, found, judged, strict=True):
+    for fraction, length, distance, part in zip(evaluation.fractions, lengths, found, judged, strict=True):
         hits = part.predictions == drawn.labels
         by_label = {
             name: proportion(int(hits[drawn.labels == label].sum()), int((drawn.labels == label).sum()))
@@ -209,7 +207,7 @@ def _samples(
     )
 
 
-def _distance(evaluation: Evaluation, extractor: Extractor, reference: FrechetReference) -> DistanceFacts:
+def _distance(evaluation: Evaluation, extractor: Judge, reference: FrechetReference) -> DistanceFacts:
     train, test, manifest = evaluation.dataset.train, evaluation.test, evaluation.networks.manifest
     # Sets as large as the samples', since FD depends on the size.
     size = min(evaluation.samples, len(train) // 2)
@@ -221,7 +219,7 @@ def _distance(evaluation: Evaluation, extractor: Extractor, reference: FrechetRe
     first, second = (reference.distance(extractor.judge(train.images[half]).features) for half in halves)
     return DistanceFacts(
         name=f"FD ({extractor.name})",
-        reference="real test images",
+        reference=f"real test {words_for(manifest.media.shape).many}",
         reference_images=len(test),
         floor=(first, second),
         floor_images=size,

@@ -1,4 +1,7 @@
-"""Principal component analysis of the pixels: the linear ordered code that the model is held against (Fig. 3)."""
+"""Principal component analysis of the pixels: the linear ordered code that the model is held against (Fig. 3).
+
+Of audio, what is said of pixels holds for the samples of a clip, which are stored in 16 bits and lie in [-1, 1].
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from training.data.dataset import FULL_SCALE
 
 CHUNK = 4096
 
@@ -27,21 +32,24 @@ class PrincipalComponents:
 
         Args:
             images: (N, C, H, W) uint8.
-            clamp: clip what is rebuilt to [0, 1], as the decoder's output is; this can only lower the error.
+            clamp: clip what is rebuilt to [0, 1], or [-1, 1] for audio, as the decoder's output is; this can only lower
+                the error.
 
         Returns:
             (N, K + 1) float64, summed over an image's pixels.
         """
-        return torch.cat([self._errors(_pixels(chunk), clamp) for chunk in torch.split(images, CHUNK)])
+        lowest = -1.0 if images.dtype == torch.int16 else 0.0
+        limits = (lowest, 1.0) if clamp else None
+        return torch.cat([self._errors(pixels_of(chunk), limits) for chunk in torch.split(images, CHUNK)])
 
-    def _errors(self, pixels: Tensor, clamp: bool) -> Tensor:
+    def _errors(self, pixels: Tensor, limits: tuple[float, float] | None) -> Tensor:
         scores = (pixels - self.mean) @ self.components
         rebuilt = self.mean.expand_as(pixels).clone()
         errors = pixels.new_empty(len(pixels), self.components.shape[1] + 1)
         errors[:, 0] = (pixels - rebuilt).square().sum(1)
         for n in range(self.components.shape[1]):
             rebuilt += scores[:, n, None] * self.components[:, n]
-            shown = rebuilt.clamp(0, 1) if clamp else rebuilt
+            shown = rebuilt.clamp(*limits) if limits else rebuilt
             errors[:, n + 1] = (pixels - shown).square().sum(1)
         return errors
 
@@ -62,7 +70,7 @@ def fit(images: Tensor, components: int) -> PrincipalComponents:
     mean = mean_image(images).flatten()
     scatter = torch.zeros(pixels, pixels, dtype=torch.float64)
     for chunk in torch.split(images, CHUNK):
-        centred = _pixels(chunk) - mean
+        centred = pixels_of(chunk) - mean
         scatter += centred.T @ centred
     # eigh sorts ascending.
     vectors = torch.linalg.eigh(scatter / count).eigenvectors[:, -components:].flip(1)
@@ -70,10 +78,11 @@ def fit(images: Tensor, components: int) -> PrincipalComponents:
 
 
 def mean_image(images: Tensor) -> Tensor:
-    """The mean of images (N, C, H, W) uint8 as (C, H, W) float64 in [0, 1], exact."""
+    """The mean of images (N, C, H, W) uint8 as (C, H, W) float64 in [0, 1], exact; of clips likewise."""
     # Summed as integers: exact, whatever the order.
-    return images.sum(0, dtype=torch.int64).double() / (255 * len(images))
+    return images.sum(0, dtype=torch.int64).double() / (FULL_SCALE[images.dtype] * len(images))
 
 
-def _pixels(images: Tensor) -> Tensor:
-    return images.flatten(1).double() / 255
+def pixels_of(images: Tensor) -> Tensor:
+    """Images (N, C, H, W) uint8 as (N, P) float64 in [0, 1]; clips (N, 1, T) int16 as (N, T) in [-1, 1]."""
+    return images.flatten(1).double() / FULL_SCALE[images.dtype]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -29,38 +30,65 @@ TEXT = 12
 PAPER, INK = "white", "black"
 
 
-def write(
-    directory: Path,
-    networks: Networks,
-    drawn: Samples,
-    test: Split,
-    fractions: Sequence[float],
-    device: torch.device,
-) -> None:
-    """Write the three sheets.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the sheets show, as a split stores it.
 
-    `samples.png` has one row per label, from complete codes. `samples-by-fraction.png` has one column per label and one
-    row per fraction of the same codes, as Fig. 5. `reconstructions.png` does the same to test images, originals on top.
+    Attributes:
+        samples: (labels, at most COLUMNS, *media shape), from complete codes.
+        by_fraction: (fractions, labels, *media shape), one sample of each label from growing parts of its codes.
+        reconstructions: (1 + fractions, labels there are, *media shape), test samples and what becomes of them.
+        labels: names of the labels that are shown.
+        fractions: names of the fractions.
+        tested: names of the labels of the test samples.
     """
+
+    samples: Tensor
+    by_fraction: Tensor
+    reconstructions: Tensor
+    labels: tuple[str, ...]
+    fractions: tuple[str, ...]
+    tested: tuple[str, ...]
+
+
+def choose(networks: Networks, drawn: Samples, test: Split, fractions: Sequence[float], device: torch.device) -> Shown:
+    """Decode what is to be shown of the samples and of the test set's reconstructions."""
     codes, labels = networks.manifest.codes, networks.manifest.labels[:MOST_LABELS]
     lengths = [codes_for(fraction, codes) for fraction in fractions]
     of_label = [(drawn.labels == label).nonzero().flatten()[:COLUMNS] for label in range(len(labels))]
     fewest = min(len(rows) for rows in of_label)
     full = torch.stack([decode(networks, drawn.codes[rows[:fewest]], codes, device) for rows in of_label])
-    write_atomically(directory / SAMPLES, sheet(full, labels, ()))
-
     first = drawn.codes[torch.stack([rows[0] for rows in of_label])]
     rows = torch.stack([decode(networks, first, length, device) for length in lengths])
-    names = [f"{length} of {codes}" for length in lengths]
-    write_atomically(directory / BY_FRACTION, sheet(rows, names, labels))
 
     shown = [label for label in range(len(labels)) if (test.labels == label).any()]
     originals = test.take(torch.stack([(test.labels == label).nonzero().flatten()[0] for label in shown]))
     rebuilt = [reconstruct(networks.autoencoder, originals, length, device) for length in lengths]
-    named = [labels[label] for label in shown]
-    write_atomically(
-        directory / RECONSTRUCTIONS, sheet(torch.stack([originals.images, *rebuilt]), ["original", *names], named)
+    return Shown(
+        samples=full,
+        by_fraction=rows,
+        reconstructions=torch.stack([originals.images, *rebuilt]),
+        labels=labels,
+        fractions=tuple(f"{length} of {codes}" for length in lengths),
+        tested=tuple(labels[label] for label in shown),
     )
+
+
+def write(directory: Path, shown: Shown, paint: Callable[[Tensor], Tensor] = lambda images: images) -> None:
+    """Write the three sheets.
+
+    `samples.png` has one row per label, from complete codes. `samples-by-fraction.png` has one column per label and one
+    row per fraction of the same codes, as Fig. 5. `reconstructions.png` does so with test samples, originals on top.
+
+    Args:
+        paint: makes pictures (R, C, 1 or 3, H, W) uint8 of what is not one.
+    """
+    for name, samples, rows, columns in (
+        (SAMPLES, shown.samples, shown.labels, ()),
+        (BY_FRACTION, shown.by_fraction, shown.fractions, shown.labels),
+        (RECONSTRUCTIONS, shown.reconstructions, ("original", *shown.fractions), shown.tested),
+    ):
+        write_atomically(directory / name, sheet(paint(samples), rows, columns))
 
 
 def sheet(images: Tensor, rows: Sequence[str], columns: Sequence[str]) -> bytes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -14,17 +13,23 @@ from matplotlib.ticker import MaxNLocator
 from training.evaluation.claims import RECOGNISED
 from training.evaluation.intervals import Estimate
 from training.evaluation.report import Report
+from training.evaluation.words import words_for
 from training.files import write_atomically
 
 SIZE = (6.4, 4.2)  # inches
 DPI = 120
+Plot = Callable[[Axes, Report], None]
 MODEL, BASELINE, REFERENCE, FAINT = "#1f5fa8", "#c8553d", "#555555", "#b8b8b8"
 
 
-def write(directory: Path, report: Report) -> None:
-    """Write every plot as a PNG file."""
-    for name, plot in PLOTS.items():
-        write_atomically(directory / name, render(partial(plot, report=report)))
+def write(directory: Path, report: Report, more: Mapping[str, Plot] | None = None) -> None:
+    """Write every plot, and those that are added, as a PNG file."""
+    for name, plot in {**PLOTS, **(more or {})}.items():
+        write_atomically(directory / name, render(_of(report, plot)))
+
+
+def _of(report: Report, plot: Plot) -> Callable[[Axes], None]:
+    return lambda axes: plot(axes, report)
 
 
 def render(plot: Callable[[Axes], None]) -> bytes:
@@ -42,47 +47,46 @@ def render(plot: Callable[[Axes], None]) -> bytes:
 
 
 def _reconstruction(axes: Axes, report: Report) -> None:
-    facts = report.reconstruction
+    facts, words = report.reconstruction, words_for(report.data.shape)
     counts = range(report.codes + 1)
     axes.plot(
         counts,
         [e.value for e in facts.pca_clamped.errors],
         "s--",
         color=BASELINE,
-        label="PCA, n components (clipped to [0, 1])",
+        label=f"PCA, n components (clipped to {words.limits})",
     )
     axes.plot(counts, [e.value for e in facts.model.errors], "o-", color=MODEL, label="model, n codes")
     axes.set_ylim(bottom=0)
-    _count_axis(axes, "n, codes or components")
-    axes.set_ylabel("squared error per image\n(summed over pixels in [0, 1])")
-    axes.set_title(f"Reconstruction error, {facts.images:,} test images ({_data(report)})")
+    count_axis(axes, "n, codes or components")
+    axes.set_ylabel(f"squared error per {words.one}\n(summed over {words.values})")
+    axes.set_title(f"Reconstruction error, {facts.images:,} test {words.many} ({_data(report)})")
 
 
 def _gains(axes: Axes, report: Report) -> None:
-    facts = report.reconstruction
+    facts, words = report.reconstruction, words_for(report.data.shape)
     counts = range(1, report.codes + 1)
-    axes.plot(
-        counts, [e.value for e in facts.pca_clamped.gains], "s--", color=BASELINE, label="PCA (clipped to [0, 1])"
-    )
+    linear = [e.value for e in facts.pca_clamped.gains]
+    axes.plot(counts, linear, "s--", color=BASELINE, label=f"PCA (clipped to {words.limits})")
     axes.plot(counts, [e.value for e in facts.model.gains], "o-", color=MODEL, label="model")
     # Logarithmic, but for a code that adds nothing or does harm.
     axes.set_yscale("symlog", linthresh=0.1)
     axes.set_ylim(bottom=min(0.0, *(e.value for e in facts.model.gains)))
-    _count_axis(axes, "i, index of the code or component")
-    axes.set_ylabel("Δ(i), reduction of the squared error\nper image (symmetric log scale)")
+    count_axis(axes, "i, index of the code or component")
+    axes.set_ylabel(f"Δ(i), reduction of the squared error\nper {words.one} (symmetric log scale)")
     axes.set_title(f"What each code adds, Eq. (7) ({_data(report)})")
 
 
 def _distance(axes: Axes, report: Report) -> None:
-    fractions = report.samples.fractions
+    fractions, words = report.samples.fractions, words_for(report.data.shape)
     _points(axes, [f.fraction for f in fractions], [f.distance for f in fractions], "samples")
     floor = sum(report.distance.floor) / 2
     axes.axhline(report.distance.reconstructions, color=BASELINE, linestyle="--", label="reconstructions, all codes")
-    axes.axhline(floor, color=REFERENCE, linestyle=":", label="real training images")
+    axes.axhline(floor, color=REFERENCE, linestyle=":", label=f"real training {words.many}")
     axes.set_ylim(bottom=0)
     _fraction_axis(axes, report)
     axes.set_ylabel(report.distance.name)
-    axes.set_title(f"Distance of {report.samples.count:,} samples to real images ({_data(report)})")
+    axes.set_title(f"Distance of {report.samples.count:,} samples to real {words.many} ({_data(report)})")
 
 
 def _recognition(axes: Axes, report: Report) -> None:
@@ -93,7 +97,12 @@ def _recognition(axes: Axes, report: Report) -> None:
         axes.plot(xs, values, color=FAINT, linewidth=1, label="each label" if index == 0 else None)
     _points(axes, xs, [f.recognition for f in fractions], "all labels")
     accuracy = report.extractor.test_accuracy.value
-    axes.axhline(accuracy, color=REFERENCE, linestyle=":", label=f"real test images ({accuracy:.1%})")
+    axes.axhline(
+        accuracy,
+        color=REFERENCE,
+        linestyle=":",
+        label=f"real test {words_for(report.data.shape).many} ({accuracy:.1%})",
+    )
     axes.axhline(RECOGNISED, color=BASELINE, linestyle="--", label=f"claimed at full length ({RECOGNISED:.0%})")
     axes.set_ylim(0, 1.02)
     _fraction_axis(axes, report)
@@ -102,12 +111,14 @@ def _recognition(axes: Axes, report: Report) -> None:
 
 
 def _quality(axes: Axes, report: Report) -> None:
-    counts = range(report.codes + 1)
-    axes.plot(counts, report.quality_curve, "-", color=MODEL, label="in the bundle: fitted on held-out images, concave")
+    counts, many = range(report.codes + 1), words_for(report.data.shape).many
+    axes.plot(
+        counts, report.quality_curve, "-", color=MODEL, label=f"in the bundle: fitted on held-out {many}, concave"
+    )
     if report.reconstruction.quality is not None:
-        axes.plot(counts, report.reconstruction.quality, "o", color=BASELINE, label="measured on the test images")
+        axes.plot(counts, report.reconstruction.quality, "o", color=BASELINE, label=f"measured on the test {many}")
     axes.set_ylim(0, 1.05)
-    _count_axis(axes, "n, codes")
+    count_axis(axes, "n, codes")
     axes.set_ylabel("expected quality q(n)\n(share of the achievable error reduction)")
     axes.set_title(f"Quality curve ({report.model})")
 
@@ -120,7 +131,8 @@ def _points(axes: Axes, xs: Sequence[float], estimates: Sequence[Estimate], labe
     axes.errorbar(xs, values, yerr=(below, above), fmt="o-", color=MODEL, capsize=3, label=f"{label} (95% interval)")
 
 
-def _count_axis(axes: Axes, label: str) -> None:
+def count_axis(axes: Axes, label: str) -> None:
+    """Whole numbers from left to right."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(label)
 
@@ -136,7 +148,7 @@ def _data(report: Report) -> str:
     return report.data.name if report.data.licence else report.model
 
 
-PLOTS = {
+PLOTS: Mapping[str, Plot] = {
     "reconstruction-error.png": _reconstruction,
     "gain-per-code.png": _gains,
     "distance.png": _distance,

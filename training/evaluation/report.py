@@ -39,6 +39,7 @@ class ExtractorFacts(Frozen):
 
     Attributes:
         name: identifies the weights; part of every FD's name.
+        epochs: for how many it was trained; 0 if it came trained.
         test_accuracy: on the real test images.
     """
 

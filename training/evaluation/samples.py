@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 
 from models.bundle.networks import Networks
+from models.config import Media
 from models.runtime.sampling_loop import sample_codes
-from training.evaluation.classifier import Extractor, Judgement
-from training.evaluation.reconstruction import to_bytes
+from training.evaluation.classifier import Judge, Judgement
+from training.evaluation.reconstruction import as_stored
 
+FRACTIONS = (0.25, 0.5, 0.75, 1.0)
+AUDIO_FRACTIONS = (0.0625, 0.25, 0.5, 1.0)  # with those of Fig. 6
 SAMPLED_AT_ONCE = 512
 DECODED_AT_ONCE = 500
 
@@ -37,6 +40,11 @@ def draw(networks: Networks, count: int, seed: int) -> Samples:
     return Samples(codes, labels)
 
 
+def fractions_of(media: Media) -> tuple[float, ...]:
+    """At which fractions of their codes samples are judged and shown."""
+    return AUDIO_FRACTIONS if media.type == "audio" else FRACTIONS
+
+
 def codes_for(fraction: float, total: int) -> int:
     """How many of `total` codes a fraction of them is, rounded up, at least one."""
     # Rounded first: 0.07 * 100 is a little above 7.
@@ -45,15 +53,16 @@ def codes_for(fraction: float, total: int) -> int:
 
 @torch.inference_mode()
 def decode(networks: Networks, codes: Tensor, length: int, device: torch.device) -> Tensor:
-    """Decode the first `length` of each row of codes (N, K): (N, C, H, W) uint8."""
-    pictures = []
+    """Decode the first `length` of each row of codes (N, K): (N, *media shape) as a split stores them."""
+    decoded = []
     for chunk in torch.split(codes, DECODED_AT_ONCE):
         lengths = torch.full((len(chunk),), length, device=device)
-        pictures.append(to_bytes(networks.autoencoder.decode_codes(chunk.to(device), lengths)))
-    return torch.cat(pictures)
+        samples = networks.autoencoder.decode_codes(chunk.to(device), lengths)
+        decoded.append(as_stored(samples, networks.manifest.media))
+    return torch.cat(decoded)
 
 
-def judge_at(extractor: Extractor, networks: Networks, codes: Tensor, length: int, device: torch.device) -> Judgement:
-    """Features and predictions of samples cut to `length` codes; the pictures themselves are not kept."""
+def judge_at(extractor: Judge, networks: Networks, codes: Tensor, length: int, device: torch.device) -> Judgement:
+    """Features and predictions of samples cut to `length` codes; the samples themselves are not kept."""
     parts = [extractor.judge(decode(networks, chunk, length, device)) for chunk in torch.split(codes, DECODED_AT_ONCE)]
     return Judgement(torch.cat([part.features for part in parts]), torch.cat([part.predictions for part in parts]))

@@ -8,7 +8,7 @@ import torch
 
 from models.bundle.manifest import Manifest
 from models.errors import DataError
-from training.data.dataset import Dataset, DataSource, Parts, Split, arrange, fingerprint
+from training.data.dataset import NOUNS, Dataset, DataSource, Parts, Split, arrange, fingerprint
 from training.data.labels import match_labels
 from training.data.options import DataRecipe
 from training.data.progress import QUIET, PreparationProgress
@@ -55,13 +55,14 @@ def _undivided(parts: Parts, wanted: tuple[str, ...], owner: str) -> Dataset:
 
 
 def _check(manifest: Manifest, part: str, split: Split, name: str) -> None:
+    noun = NOUNS[manifest.media.type]
     if len(split) < 2:
-        raise DataError(f"{name}: the {part} set has {len(split)} images, too few to evaluate on")
+        raise DataError(f"{name}: the {part} set has {len(split)} {noun}, too few to evaluate on")
     shape = tuple(split.images.shape[1:])
     if shape != manifest.media.shape:
         raise DataError(
-            f"{name}: its {part} images have the shape {list(shape)}, but bundle {manifest.name} makes "
-            f"{manifest.media.type}s of the shape {list(manifest.media.shape)}"
+            f"{name}: its {part} {noun} have the shape {list(shape)}, but bundle {manifest.name} makes "
+            f"{noun} of the shape {list(manifest.media.shape)}"
         )
 
 
@@ -69,6 +70,6 @@ def _check_classes(manifest: Manifest, part: str, split: Split, name: str) -> No
     classes = int(split.labels.max()) + 1
     if classes != len(manifest.labels):
         raise DataError(
-            f"{name}: its {part} images are of {classes} classes, but bundle {manifest.name} has "
+            f"{name}: its {part} {NOUNS[manifest.media.type]} are of {classes} classes, but bundle {manifest.name} has "
             f"{len(manifest.labels)} labels"
         )

@@ -12,6 +12,8 @@ from models.autoencoder import OrderedVQVAE
 from models.build import Autoencoder
 from models.residual import ResidualAutoencoder
 from models.truncation import prefix_mask, sample_lengths
+from training.audio.distance import LogMelDistance
+from training.audio.pictures import as_pictures
 from training.checkpoint import load_tensors
 from training.codebook import MovingCodebook, estimator_of
 from training.context import RunContext
@@ -38,9 +40,8 @@ class AutoencoderTask:
 
     The best epoch is the one that reconstructs held-out images best, not the one with the lowest sum of Eq. (6): as the
     code vectors grow apart the two quantisation terms rise, and the sum with them, while reconstructions still improve.
+    Where the recipe adds a distance of spectrograms, it counts with its weight.
     """
-
-    criterion = "reconstruction"
 
     def __init__(self, context: RunContext, stage: Literal["autoencoder", "ordered"]) -> None:
         self.stage = stage
@@ -49,7 +50,9 @@ class AutoencoderTask:
         self.examples = len(context.dataset.train)
         self.codes = self.codes_per_example = context.recipe.autoencoder.codes
         settings = _settings(context, stage)
-        self.commitment = settings.commitment
+        self.commitment, self.spectral = settings.commitment, settings.spectral
+        self.distance = LogMelDistance(context.recipe.media).to(context.device) if self.spectral else None
+        self.criterion = "distortion" if self.distance else "reconstruction"
         codebook = context.recipe.codebook
         self.estimator = estimator_of(codebook)
         averages = codebook.learning == "average"
@@ -81,29 +84,36 @@ class AutoencoderTask:
             losses = losses._replace(codebook=torch.zeros_like(losses.codebook))
             kept = prefix_mask(lengths, self.codes)
             self.memory.update(done.z[kept], done.indices[kept], seed)
-        return losses.total, {"reconstruction": losses.reconstruction.detach()}
+        parts = {"reconstruction": losses.reconstruction.detach()}
+        if self.distance is None:
+            return losses.total, parts
+        distance = self.distance(done.output, x).mean()
+        return losses.total + self.spectral * distance, {**parts, "spectral": distance.detach()}
 
     def validate(self) -> Mapping[str, float]:
         """The stage's own loss; ordered, image j is cut to j mod K + 1 codes, so that every length counts equally."""
         split = self.context.dataset.validation
-        sums = torch.zeros(3, dtype=torch.float64)
+        sums = torch.zeros(4, dtype=torch.float64)
         used = torch.zeros(self.context.recipe.autoencoder.codebook, dtype=torch.bool)
         for start in range(0, len(split), VALIDATION_BATCH):
             x = split.batch(slice(start, start + VALIDATION_BATCH), self.context.device)
             ordinal = torch.arange(start, start + len(x))
             lengths = ordinal % self.codes + 1 if self.stage == "ordered" else torch.full_like(ordinal, self.codes)
-            losses = self.network.train_pass(x, lengths.to(x.device), self.commitment).losses
-            sums += len(x) * torch.stack(losses).cpu()
+            done = self.network.train_pass(x, lengths.to(x.device), self.commitment)
+            distance = self.distance(done.output, x).mean() if self.distance else x.new_zeros(())
+            sums += len(x) * torch.stack([*done.losses, distance]).cpu()
             used[self.network.encode_codes(x).cpu().flatten()] = True
-        reconstruction, codebook, commitment = (sums / len(split)).tolist()
-        return {
-            "loss": reconstruction + codebook + commitment,
+        reconstruction, codebook, commitment, spectral = (sums / len(split)).tolist()
+        distortion = reconstruction + self.spectral * spectral
+        values = {
+            "loss": distortion + codebook + commitment,
             "reconstruction": reconstruction,
             "codebook use": used.double().mean().item(),
         }
+        return values if self.distance is None else {**values, "spectral": spectral, "distortion": distortion}
 
     def illustrate(self, progress: StageProgress, step: int) -> None:
-        """One row of held-out images, then their reconstructions from 1, 1/4, 1/2, 3/4 and all codes."""
+        """One row of held-out samples, then their reconstructions from 1, 1/4, 1/2, 3/4 and all codes."""
         _show_reconstructions(self.context, self.network, progress, step)
 
 
@@ -179,7 +189,7 @@ def _show_reconstructions(context: RunContext, network: Autoencoder, progress: S
     indices, codes = network.encode_codes(x), network.config.codes
     lengths = sorted({1, *(max(1, codes * quarter // 4) for quarter in (1, 2, 3, 4))})
     rows = [network.decode_codes(indices, torch.full((len(x),), n, device=x.device)) for n in lengths]
-    progress.image("reconstructions", tile(torch.cat([x, *rows]).cpu().numpy(), len(x)), step)
+    progress.image("reconstructions", tile(as_pictures(torch.cat([x, *rows]), context.recipe.media), len(x)), step)
 
 
 def _settings(context: RunContext, stage: Literal["autoencoder", "ordered"]) -> AutoencoderStage:

@@ -6,28 +6,34 @@ from models.bundle.networks import Networks
 from models.curve import fit_quality_curve
 from models.errors import AnytimeError
 from training.context import RunContext
+from training.evaluation.audio.sound import distortion
 from training.evaluation.measure import Evaluation, evaluate
 from training.evaluation.pca import mean_image
 from training.evaluation.provenance import build_manifest
 from training.evaluation.reconstruction import errors_by_length
+from training.evaluation.words import words_for
 
 
 def run(context: RunContext) -> None:
     """Write the report, plots and pictures into the run's `evaluation` folder.
 
     Raises:
-        AnytimeError: if the autoencoder reconstructs no better than a constant picture and so has no quality curve.
+        AnytimeError: if the autoencoder reconstructs no better than a constant answer and so has no quality curve.
     """
     autoencoder = context.autoencoder()
     constant = mean_image(context.dataset.train.images)
-    # Held-out images, not the test set: the curve ships with the model and the service's decisions rest on it.
-    held_out = errors_by_length(autoencoder, context.dataset.validation, constant, context.device).mean(0)
+    lowered = distortion(context.recipe.media, context.recipe.stages.spectral, context.device)
+    # Held-out samples, not the test set: the curve ships with the model and the service's decisions rest on it.
+    validation = context.dataset.validation
+    held_out = errors_by_length(autoencoder, validation, constant, context.device, lowered).mean(0)
     try:
         curve = fit_quality_curve(held_out.tolist())
     except ValueError as error:
+        words = words_for(context.recipe.media.shape)
+        measure = "error" if context.recipe.stages.spectral else "squared error"
         raise AnytimeError(
-            "evaluate: with all its codes the autoencoder is no better than the mean image on the validation images "
-            f"(squared error {held_out[-1]:.3f} against {held_out[0]:.3f}); train it for longer"
+            f"evaluate: with all its codes the autoencoder is no better than the mean {words.one} on the validation "
+            f"{words.many} ({measure} {held_out[-1]:.3f} against {held_out[0]:.3f}); train it for longer"
         ) from error
     recipe = context.recipe
     evaluation = Evaluation(

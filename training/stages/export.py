@@ -6,9 +6,9 @@ from pydantic import ValidationError
 
 from models.bundle.writer import write_bundle
 from training.context import RunContext
-from training.evaluation.pictures import SAMPLES
+from training.evaluation.kinds import kind_of
 from training.evaluation.provenance import build_manifest
-from training.evaluation.report import REPORT, Report
+from training.evaluation.report import REPORT
 from training.files import CheckpointError
 
 
@@ -19,9 +19,10 @@ def run(context: RunContext) -> None:
         CheckpointError: if the evaluation's results are missing or damaged.
         BundleError: if the bundle cannot be written.
     """
-    extra = {name: _read(context, name) for name in (REPORT, SAMPLES)}
+    kind = kind_of(context.recipe.media)
+    extra = {name: _read(context, name) for name in (REPORT, *kind.shipped)}
     try:
-        report = Report.model_validate_json(extra[REPORT])
+        report = kind.report.model_validate_json(extra[REPORT])
     except ValidationError as error:
         raise CheckpointError(
             f"{context.evaluation_directory / REPORT}: is damaged: {error.errors()[0]['msg']}"

@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from models.runtime.executors import build_model
 from models.runtime.protocol import SampleRequest
+from training.audio.pictures import as_pictures
 from training.context import RunContext
 from training.loop import train
 from training.progress import StageProgress, tile
@@ -67,7 +68,8 @@ class PriorTask:
             model.begin(slot, SampleRequest(self.context.recipe.seed, slot, label))
         for _ in range(model.total_codes):
             model.step(slots)
-        progress.image("samples", tile(model.decode(slots).media, len(self.context.recipe.labels)), step)
+        pictures = as_pictures(torch.from_numpy(model.decode(slots).media), self.context.recipe.media)
+        progress.image("samples", tile(pictures, len(self.context.recipe.labels)), step)
 
     def _mean_nll(self, codes: Tensor, labels: Tensor) -> float:
         total = 0.0

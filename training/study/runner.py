@@ -17,7 +17,7 @@ from training.context import RunContext
 from training.data.dataset import Dataset, DataSource, arrange
 from training.data.progress import QUIET, PreparationProgress
 from training.data.request import Request, default_cache
-from training.evaluation.classifier import ClassifierConfig, Judge, judge_key
+from training.evaluation.classifier import ClassifierConfig, JudgeSource, judge_key
 from training.files import write_json
 from training.progress import RunProgress
 from training.recipe import Recipe
@@ -124,12 +124,12 @@ class StudyRun:
         )
         write_json(directory / FACTS, facts.model_dump(mode="json"))
 
-    def _judge(self, recipe: Recipe) -> Judge:
+    def _judge(self, recipe: Recipe) -> JudgeSource:
         """The classifier of the data: the same for all runs whose data and number of epochs for it are the same."""
         config = ClassifierConfig(epochs=recipe.evaluate.classifier_epochs, seed=JUDGE_SEED)
         train = self.data.complete(recipe).train
         key = judge_key(config, train, len(recipe.labels), self.device)
-        return Judge(config, train, self.folder.judges / f"{key}.safetensors")
+        return JudgeSource(config, train, self.folder.judges / f"{key}.safetensors")
 
 
 def take_over(folder: StudyFolder, job: Job) -> tuple[StageName, ...]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ SMOKE = (BUNDLED / "smoke.toml").read_text()
 
 
 def test_every_bundled_recipe_is_valid_and_named_after_its_file() -> None:
-    names = ("cifar10", "fashion-mnist", "fashion-mnist-modern", "mnist", "smoke", "study-fashion-mnist")
-    assert bundled_recipes() == names
+    images = ("cifar10", "fashion-mnist", "fashion-mnist-modern", "mnist", "smoke", "study-fashion-mnist")
+    assert bundled_recipes() == tuple(sorted((*images, "speech", "vctk")))
     assert [load_recipe(name).name for name in bundled_recipes()] == list(bundled_recipes())
 
 
@@ -44,6 +45,36 @@ def test_cifar10_has_the_papers_numbers() -> None:
     assert (recipe.prior, recipe.stages) == (mnist.prior, mnist.stages)
 
 
+def test_vctk_has_the_papers_numbers() -> None:
+    recipe, mnist = load_recipe("vctk"), load_recipe("mnist")
+    assert (recipe.media.shape, recipe.media.sample_rate) == ((1, 15360), 16000)
+    assert (recipe.autoencoder.codes, recipe.autoencoder.codebook) == (512, 128)
+    assert isinstance(recipe.autoencoder, AutoencoderConfig)
+    assert recipe.autoencoder.filters == (25,) * 5
+    assert recipe.autoencoder.code_dim(recipe.media) == 60
+    assert recipe.prior == mnist.prior
+    stages = (recipe.stages.autoencoder, recipe.stages.ordered, recipe.stages.prior)
+    assert [stage.epochs for stage in stages if stage] == [20, 20, 50]
+    assert [stage.learning_rate for stage in stages if stage] == [2e-4, 2e-4, 2e-3]
+    assert [stage.batch for stage in stages if stage] == [8, 8, 128]
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("en_US_f_Allison/digits/1.wav", "en_US_f_Allison"),
+        ("ru_RU_f_IvrvoiceRU/beep.wav", "ru_RU_f_IvrvoiceRU"),
+        ("en_US_f_Allison/silence/1.wav", None),
+        ("elsewhere/1.wav", None),
+    ],
+)
+def test_speech_is_sorted_by_voice_without_the_silence(path: str, label: str | None) -> None:
+    pattern = load_recipe("speech").data.speaker
+    assert pattern is not None
+    match = re.search(pattern, path)
+    assert (match[1] if match else None) == label
+
+
 def test_a_recipe_is_found_by_path(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(SMOKE.replace('name = "smoke"', 'name = "mine"'))
     assert load_recipe(str(tmp_path / "mine.toml")).name == "mine"
@@ -56,6 +87,11 @@ def test_a_recipe_is_found_by_path(tmp_path: Path) -> None:
         ("codes = 8", "codse = 8", "autoencoder.codes: is missing (and 1 more)"),
         ("codebook = 32", "codebook = 32\nbooks = 2", "autoencoder.books: is not a field of a recipe"),
         ("heads = 4", "heads = 5", "prior: heads (5) must divide width (64)"),
+        (
+            "[stages.ordered]",
+            "[stages.ordered]\nspectral = 1.0",
+            "stages.ordered.spectral: compares spectrograms of audio, and media.type is image; leave it out",
+        ),
         (
             "strides = [2, 2, 1]",
             "strides = [3, 2, 1]",

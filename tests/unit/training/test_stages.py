@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +9,17 @@ from typing import Any
 import pytest
 import torch
 from factories import PRIORS
+from rich.console import Console
 from toy_data import toy_split, write_idx_folder
 from toy_recipe import toy_run
+from toy_sound import voices_recipe, write_voices
 
+from training.audio.distance import LogMelDistance
 from training.checkpoint import load_tensors, save_checkpoint
 from training.context import RunContext
+from training.data.dataset import prepare
+from training.data.sources import open_source
+from training.progress import RunProgress
 from training.stages import codes, prior
 from training.stages.autoencoder import AutoencoderTask
 from training.stages.prior import PriorTask
@@ -176,3 +183,27 @@ def test_prior_loss_is_the_cross_entropy_of_each_code(context: RunContext) -> No
         log_probabilities = task.network(held_out, labels).log_softmax(-1)
         expected = -log_probabilities.gather(2, held_out[..., None]).mean().item()
         assert task.validate()["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_distance_of_spectrograms_is_added_with_its_weight(tmp_path: Path) -> None:
+    recipe = voices_recipe()
+    data = prepare(open_source(str(write_voices(tmp_path / "data", files=8)), "audio"), recipe, tmp_path / "cache")
+    progress = RunProgress(tmp_path / "logs", Console(file=io.StringIO()))
+    run = RunContext(recipe, data, tmp_path, torch.device("cpu"), progress)
+    task, rows = AutoencoderTask(run, "autoencoder"), torch.arange(7)
+    task.start()
+    x = data.train.batch(rows, run.device)
+    done = task.network.train_pass(x, torch.full((7,), task.codes), 0.25)
+    heard = LogMelDistance(recipe.media)(done.output, x).mean()
+    loss, parts = task.loss(rows, seed=1)
+    assert loss.item() == pytest.approx((done.losses.total + 0.1 * heard).item())
+    assert parts["spectral"].item() == pytest.approx(heard.item())
+    values = task.validate()
+    assert task.criterion == "distortion"
+    assert values["distortion"] == pytest.approx(values["reconstruction"] + 0.1 * values["spectral"])
+
+
+def test_without_it_squared_error_alone_counts(context: RunContext) -> None:
+    task = AutoencoderTask(context, "ordered")
+    assert task.criterion == "reconstruction"
+    assert set(task.validate()) == {"loss", "reconstruction", "codebook use"}

@@ -1,0 +1,1 @@
+"""What training and evaluation need to know of sound: mel spectrograms, distances between them, pictures of them."""
