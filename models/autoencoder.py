@@ -114,7 +114,7 @@ class OrderedVQVAE(nn.Module):
             commitment: beta.
             carry: how the gradient passes the quantiser.
         """
-        z = self.encode(x)
+        z = self.encode(x).to(x.dtype)  # under autocast it comes out narrower
         mask = prefix_mask(lengths, self.config.codes)[..., None]
         chosen = self.quantise(z)
         reconstruction = self.decode_vectors(carry(z, chosen.vectors), lengths)

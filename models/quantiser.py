@@ -37,7 +37,9 @@ class Quantiser(nn.Module):
         """Indices of the nearest entries: (..., D) -> (...) int64."""
         entries = self.codebook.detach()
         # ||z||^2 is the same for every entry, so the comparison does without it.
-        distances = entries.square().sum(1) - 2 * z @ entries.T
+        # Not under autocast: entries can lie closer together than bfloat16 resolves.
+        with torch.autocast(z.device.type, enabled=False):
+            distances = entries.square().sum(1) - 2 * z @ entries.T
         return distances.argmin(-1)
 
     def lookup(self, indices: Tensor) -> Tensor:

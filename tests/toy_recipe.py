@@ -49,6 +49,11 @@ def toy_run(
 ) -> RunContext:
     """A run of the toy recipe that checkpoints after every step unless told otherwise."""
     recipe = toy_recipe(prior, autoencoder).model_copy(update={"codebook": codebook or CodebookRecipe()})
+    return run_of(recipe, data, directory, checkpoint_seconds)
+
+
+def run_of(recipe: Recipe, data: Path, directory: Path, checkpoint_seconds: float = 0.0) -> RunContext:
+    """A run of any recipe on the CPU, whose progress nobody sees."""
     progress = RunProgress(directory / "logs", Console(file=io.StringIO()))
     dataset = prepare(open_source(str(data)), recipe)
     return RunContext(recipe, dataset, directory, torch.device("cpu"), progress, checkpoint_seconds)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from models.cli import bundle
 from training.devices import Device, prepare_torch
 from training.extras import require_extras
+from training.processes import ALONE, Processes, joined
 from training.recipe import Recipe, bundled_recipes, load_recipe
 from training.state import check_folder
+
+if TYPE_CHECKING:
+    import torch
 
 INTERRUPTED = 130  # exit status of a shell command ended by Ctrl-C
 DATA_HELP = (
@@ -63,13 +67,21 @@ def train(
         anytime train fashion-mnist --data ~/data/fashion-mnist --out runs/fashion --resume
 
         anytime train my-recipe.toml --data ~/photographs --out runs/mine --device cuda
+
+        accelerate launch --multi_gpu -m anytime train cifar10 --data ~/data/cifar10 --out runs/cifar10
     """
     require_extras()
-    parsed = load_recipe(recipe)
-    check_folder(out, resume)
+    processes = ALONE
     try:
-        _run(parsed, data, out, cache, device, threads, checkpoint_seconds)
+        with joined(device, threads) as processes:
+            parsed = load_recipe(recipe)
+            with processes.main_first():
+                if processes.main:
+                    check_folder(out, resume)
+            _run(parsed, data, out, cache, prepare_torch(device, threads), checkpoint_seconds, processes)
     except KeyboardInterrupt:
+        if not processes.main:
+            raise typer.Exit(INTERRUPTED) from None
         sys.stderr.write(f"anytime: interrupted; the same command with --resume goes on from {out}'s last checkpoint\n")
         raise typer.Exit(INTERRUPTED) from None
 
@@ -102,12 +114,10 @@ def _run(
     data: str,
     out: Path,
     cache: Path | None,
-    device: Device,
-    threads: int | None,
+    torch_device: torch.device,
     checkpoint_seconds: float,
+    processes: Processes,
 ) -> None:
-    torch_device = prepare_torch(device, threads)
-
     from rich.console import Console
 
     from training import pipeline
@@ -117,9 +127,11 @@ def _run(
     from training.data.sources import open_source
     from training.progress import RunProgress
 
-    console = Console()
-    dataset = prepare(open_source(data, recipe.media.type), recipe, cache, PreparationProgress(console))
+    console = Console(quiet=not processes.main)
+    with processes.main_first():
+        dataset = prepare(open_source(data, recipe.media.type), recipe, cache, PreparationProgress(console))
     # From here on the recipe names its labels, also those that it has from the data.
     recipe = recipe.model_copy(update={"labels": dataset.labels})
-    context = RunContext(recipe, dataset, out, torch_device, RunProgress(out / "logs", console), checkpoint_seconds)
+    progress = RunProgress(out / "logs" if processes.main else None, console)
+    context = RunContext(recipe, dataset, out, torch_device, progress, checkpoint_seconds, processes=processes)
     pipeline.run(context)

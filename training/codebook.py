@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from models.estimators import Estimator, rotated, straight_through
 from training.options import CodebookRecipe
+from training.processes import ALONE, Processes
 
 _NOTHING = 1e-5
 
@@ -22,30 +23,43 @@ class MovingCodebook(nn.Module):
     Args:
         codebook: (C, D), changed in place.
         recipe: decay and when to revive.
+        processes: whose vectors count.
     """
 
     counts: Tensor
     sums: Tensor
 
-    def __init__(self, codebook: Tensor, recipe: CodebookRecipe) -> None:
+    def __init__(self, codebook: Tensor, recipe: CodebookRecipe, processes: Processes = ALONE) -> None:
         super().__init__()
         self._codebook = codebook
         self._recipe = recipe
+        self._processes = processes
+        self._observed: list[tuple[Tensor, Tensor]] = []
         self.register_buffer("counts", torch.zeros(len(codebook), device=codebook.device))
         self.register_buffer("sums", torch.zeros_like(codebook))
 
-    @torch.no_grad()
-    def update(self, vectors: Tensor, indices: Tensor, seed: int) -> None:
-        """Learn from the vectors of a batch.
+    def observe(self, vectors: Tensor, indices: Tensor) -> None:
+        """Take in the vectors of a batch, or of part of one.
 
         Args:
-            vectors: (N, D), N at least 1, of the codes that count.
+            vectors: (N, D), of the codes that count.
             indices: (N,) int64, the entries that they chose.
+        """
+        self._observed.append((vectors.detach(), indices))
+
+    @torch.no_grad()
+    def learn(self, seed: int) -> None:
+        """Learn from the batch that was observed, at least one vector, in all processes together.
+
+        Args:
             seed: of the vectors that revived entries move onto.
         """
+        vectors, indices = (torch.cat(parts) for parts in zip(*self._observed, strict=True))
+        self._observed.clear()
         chosen = torch.zeros_like(self.counts).index_add_(0, indices, torch.ones_like(vectors[:, 0]))
-        self.counts.lerp_(chosen, 1 - self._recipe.decay)
-        self.sums.lerp_(torch.zeros_like(self.sums).index_add_(0, indices, vectors), 1 - self._recipe.decay)
+        sums = torch.zeros_like(self.sums).index_add_(0, indices, vectors)
+        self.counts.lerp_(self._processes.sum(chosen), 1 - self._recipe.decay)
+        self.sums.lerp_(self._processes.sum(sums), 1 - self._recipe.decay)
         known = self.counts > _NOTHING
         self._codebook[known] = self.sums[known] / self.counts[known, None]
         self._revive(vectors, seed)
@@ -54,8 +68,19 @@ class MovingCodebook(nn.Module):
         equal = self.counts.sum() / len(self.counts)
         idle = (self.counts < self._recipe.revive * equal).nonzero().flatten()
         if len(idle):
-            drawn = torch.randint(len(vectors), (len(idle),), generator=torch.Generator().manual_seed(seed))
-            self._codebook[idle] = vectors[drawn.to(vectors.device)]
+            self._codebook[idle] = self._drawn(vectors, len(idle), seed)
             # As if it had been chosen as often as others, so that it is given time.
             self.counts[idle] = equal
             self.sums[idle] = equal * self._codebook[idle]
+
+    def _drawn(self, vectors: Tensor, count: int, seed: int) -> Tensor:
+        """Vectors drawn among those of all processes, which are numbered through, (count, D)."""
+        sizes = torch.zeros(self._processes.count, dtype=torch.int64)
+        sizes[self._processes.index] = len(vectors)
+        sizes = self._processes.sum(sizes)
+        rows = torch.randint(int(sizes.sum()), (count,), generator=torch.Generator().manual_seed(seed))
+        rows = (rows - sizes[: self._processes.index].sum()).to(vectors.device)
+        mine = (rows >= 0) & (rows < len(vectors))
+        found = vectors.new_zeros(count, vectors.shape[1])
+        found[mine] = vectors[rows[mine]]
+        return self._processes.sum(found)

@@ -14,6 +14,8 @@ from models.prior import Prior, build_prior
 from training.checkpoint import load_tensors
 from training.data.dataset import Dataset
 from training.evaluation.classifier import JudgeSource
+from training.options import Optimisation
+from training.processes import ALONE, Processes
 from training.progress import RunProgress
 from training.recipe import Experiment, Recipe
 from training.state import TrainedStage
@@ -38,6 +40,7 @@ class Run(Generic[AnyRecipe_co]):
         progress: progress bars, lines and TensorBoard.
         checkpoint_seconds: the most time between two checkpoints of a trained stage, beside those at each epoch's end.
         judge: the classifier that judges the samples, where several runs must have the same; None is one of its own.
+        processes: who share the trained stages' work.
     """
 
     recipe: AnyRecipe_co
@@ -47,6 +50,7 @@ class Run(Generic[AnyRecipe_co]):
     progress: RunProgress
     checkpoint_seconds: float = 30.0
     judge: JudgeSource | None = None
+    processes: Processes = ALONE
 
     def weights_path(self, stage: str) -> Path:
         """Where the float32 weights of a trained stage's best epoch lie."""
@@ -60,6 +64,10 @@ class Run(Generic[AnyRecipe_co]):
     def evaluation_directory(self) -> Path:
         """Where the evaluation writes its report, plots and samples."""
         return self.directory / "evaluation"
+
+    def autocast(self, settings: Optimisation) -> torch.autocast:
+        """Within, matrix products have the precision that a stage trains in."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
 
 
 @dataclass(frozen=True, slots=True)

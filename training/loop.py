@@ -15,7 +15,10 @@ from torch import Tensor, nn
 from models.errors import AnytimeError
 from training.averaging import WeightAverage
 from training.checkpoint import load_checkpoint, save_checkpoint
+from training.codebook import MovingCodebook
+from training.compiling import compile_network, uncompiled
 from training.context import Run
+from training.gradients import add_gradients
 from training.options import Optimisation
 from training.progress import StageProgress
 from training.recipe import Experiment
@@ -41,8 +44,8 @@ class Task(Protocol):
         """What is trained, on the run's device."""
 
     @property
-    def memory(self) -> nn.Module | None:
-        """What a checkpoint must keep besides the network, but does not ship; None if there is nothing."""
+    def memory(self) -> MovingCodebook | None:
+        """What learns beside the gradient, from what `loss` lets it observe, and is not shipped; None if nothing is."""
 
     @property
     def examples(self) -> int:
@@ -60,7 +63,10 @@ class Task(Protocol):
         """Give the network the weights it starts from. Not called when the stage goes on from a checkpoint."""
 
     def loss(self, rows: Tensor, seed: int) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """The loss of the training examples at `rows` (B,) int64, and its parts for the log; scalars."""
+        """The mean loss of the training examples at `rows` (B,) int64, and its parts for the log; scalars.
+
+        They may be part of a batch: what is drawn for each of them is drawn by `training.draws.drawn`.
+        """
 
     def validate(self) -> Mapping[str, float]:
         """Means over the validation split, by name."""
@@ -107,9 +113,20 @@ class _Loop:
         self.average = None if settings.average is None else WeightAverage(task.network, settings.average)
         self.position = Position()
         self.saved_at = monotonic()
+        self.processes = context.processes
+        if 1 < self.processes.count > self.batch // 2:
+            raise AnytimeError(
+                f"stage {task.stage}: a batch of {self.batch} is too small for {self.processes.count} processes, which "
+                f"need two examples each; start fewer, or raise stages.{task.stage}.batch"
+            )
 
     def run(self) -> None:
+        if self.settings.compile:
+            compile_network(self.task.network, self.task.stage, self.context.device)
         self._restore_or_start()
+        # Also, nobody may overwrite the checkpoint before all have read it.
+        self.processes.same(self.task.network)
+        self.processes.wait()
         position = self.position
         done = position.epoch * self.steps + position.step
         with self.context.progress.stage(self.task.stage, self.total, done, "codes") as progress:
@@ -120,7 +137,8 @@ class _Loop:
                 f"best epoch {position.best_epoch + 1}, validation {self.task.criterion} {position.best_loss:.4f}"
             )
         facts = {"epoch": position.best_epoch, "loss": position.best_loss}
-        save_checkpoint(self.context.weights_path(self.task.stage), position.best, facts)
+        if self.processes.main:
+            save_checkpoint(self.context.weights_path(self.task.stage), position.best, facts)
 
     def _epoch(self, progress: StageProgress) -> None:
         """The remaining steps of the present epoch."""
@@ -141,25 +159,27 @@ class _Loop:
 
     def _step(self, rows: Tensor, step: int) -> Mapping[str, Tensor]:
         seed = derive_seed(self.context.recipe.seed, self.task.stage, "step", step)
-        torch.manual_seed(seed)  # dropout draws from the global generator
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.settings, step, self.total)
         self.optimiser.zero_grad(set_to_none=True)
-        loss, parts = self.task.loss(rows, seed)
-        torch.autograd.backward(loss)
-        if self.settings.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.task.network.parameters(), self.settings.gradient_clip)
+        task, settings = self.task, self.settings
+        means = add_gradients(task.network, task.loss, rows, seed, settings, self.processes)
+        if task.memory:
+            task.memory.learn(seed)
+        if settings.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(task.network.parameters(), settings.gradient_clip)
         self.optimiser.step()
         if self.average:
             self.average.update()
-        return {"loss": loss.detach(), **parts}
+        return means
 
     def _finish_epoch(self, progress: StageProgress) -> None:
         """Validate, remember the best weights, and move to the next epoch."""
         position, settings = self.position, self.settings
         step = (position.epoch + 1) * self.steps
         self.task.network.eval()
-        with self.average.applied() if self.average else nullcontext():
+        averaged = self.average.applied() if self.average else nullcontext()
+        with averaged, uncompiled() if settings.compile else nullcontext():
             values = self._judge(progress, step)
         facts = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         progress.say(f"epoch {position.epoch + 1}/{settings.epochs}  {facts}")
@@ -173,7 +193,8 @@ class _Loop:
             values = self.task.validate()
             progress.scalars({f"validation/{name}": value for name, value in values.items()}, step)
             progress.scalars({"learning rate": learning_rate(self.settings, step - 1, self.total)}, step)
-            self.task.illustrate(progress, step)
+            if self.processes.main:
+                self.task.illustrate(progress, step)
         loss = values[self.task.criterion]
         if not math.isfinite(loss):
             raise self._diverged()
@@ -196,6 +217,8 @@ class _Loop:
         )
 
     def _save(self) -> None:
+        if not self.processes.main:
+            return
         position = self.position
         tensors = {f"network.{name}": tensor for name, tensor in self.task.network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in position.best.items()}

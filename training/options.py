@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,12 @@ class Optimisation(Frozen):
         gradient_clip: largest L2 norm of the gradient; None leaves it alone.
         average: decay of a running mean of the weights, which is what is validated and kept; None for the weights
             themselves.
+        precision: of the training steps' matrix products and convolutions; weights, their gradients, the distances to
+            the codebook and the loss are float32 either way. `bfloat16` is quicker where the hardware has it (GPUs,
+            CPUs with AMX or AVX512-BF16), and slower elsewhere.
+        accumulate: parts that each process computes its share of a batch in, one after the other, for batches that do
+            not fit into memory at once.
+        compile: whether the training steps' networks are compiled first, which takes a while, and a compiler.
     """
 
     epochs: PositiveInt
@@ -33,6 +39,15 @@ class Optimisation(Frozen):
     weight_decay: NonNegativeFloat = 0.0
     gradient_clip: PositiveFloat | None = None
     average: Share | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
+    accumulate: PositiveInt = 1
+    compile: bool = False
+
+    @model_validator(mode="after")
+    def _no_more_parts_than_examples(self) -> Self:
+        if self.accumulate > self.batch:
+            raise ValueError(f"accumulate = {self.accumulate} parts are more than the batch's {self.batch} examples")
+        return self
 
 
 class Truncation(Frozen):
@@ -106,12 +121,9 @@ class PriorStage(Optimisation):
 
     Attributes:
         label_dropout: share of samples that see the null label.
-        precision: of the training steps' matrix products; weights, their gradients and the loss are float32 either way.
-            `bfloat16` is quicker where the hardware has it (GPUs, CPUs with AMX or AVX512-BF16), and slower elsewhere.
     """
 
     label_dropout: Share = 0.1
-    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 class Stages(Frozen):

@@ -17,9 +17,9 @@ RATE_WINDOW = 2.0  # seconds over which the shown speed is measured
 
 
 class RunProgress:
-    """Shows a run on a console and logs each of its stages to `logs/STAGE`."""
+    """Shows a run on a console and logs each of its stages to `logs/STAGE`, or nowhere if `logs` is None."""
 
-    def __init__(self, logs: Path, console: Console) -> None:
+    def __init__(self, logs: Path | None, console: Console) -> None:
         self._logs = logs
         self._console = console
 
@@ -33,7 +33,7 @@ class RunProgress:
 
         What an interrupted run logged after step `done` is purged, so that no step appears twice.
         """
-        writer = SummaryWriter(str(self._logs / name), purge_step=done + 1)
+        writer = SummaryWriter(str(self._logs / name), purge_step=done + 1) if self._logs else None
         bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -48,14 +48,15 @@ class RunProgress:
                 task = bar.add_task(name, total=total, completed=done, facts="")
                 yield StageProgress(name, self, bar, task, writer, unit)
         finally:
-            writer.close()
+            if writer:
+                writer.close()
 
 
 class StageProgress:
     """One stage in progress. Steps are counted from 1 over the whole stage."""
 
     def __init__(
-        self, name: str, run: RunProgress, bar: Progress, task: TaskID, writer: SummaryWriter, unit: str
+        self, name: str, run: RunProgress, bar: Progress, task: TaskID, writer: SummaryWriter | None, unit: str
     ) -> None:
         self.name = name
         self._run = run
@@ -83,12 +84,14 @@ class StageProgress:
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Log numbers, and show them beside the bar."""
         for tag, value in values.items():
-            self._writer.add_scalar(tag, value, step)
+            if self._writer:
+                self._writer.add_scalar(tag, value, step)
             self._facts[tag] = f"{tag.rpartition('/')[2]} {value:.4g}"
 
     def image(self, tag: str, image: NDArray[np.uint8], step: int) -> None:
         """Log a picture, (C, H, W)."""
-        self._writer.add_image(tag, image, step)
+        if self._writer:
+            self._writer.add_image(tag, image, step)
 
     def say(self, line: str) -> None:
         """Print one line that stays on the screen."""

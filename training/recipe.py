@@ -114,14 +114,19 @@ class Recipe(Frozen):
         return self
 
     def _has_nothing_to_quantise(self) -> None:
-        """Codes of the residual kind are chosen by the error itself: what steers a quantiser would have no effect."""
+        """Codes of the residual kind are chosen by the error itself, which must be exact and is no network's output.
+
+        What steers a quantiser, rounds or compiles would have no effect, or none that is wanted.
+        """
         if self.codebook != CodebookRecipe():
             raise ValueError('codebook: is for autoencoders of kind "convolutional"; leave it out')
-        usual = AutoencoderStage.model_fields["commitment"].default
         for name in ("autoencoder", "ordered"):
             stage = getattr(self.stages, name)
-            if stage is not None and stage.commitment != usual:
-                raise ValueError(f'stages.{name}.commitment: is for autoencoders of kind "convolutional"; leave it out')
+            for field in ("commitment", "precision", "compile"):
+                if stage is not None and getattr(stage, field) != AutoencoderStage.model_fields[field].default:
+                    raise ValueError(
+                        f'stages.{name}.{field}: is for autoencoders of kind "convolutional"; leave it out'
+                    )
 
 
 def bundled_recipes(folder: Path = BUNDLED) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from training.audio.pictures import as_pictures
 from training.checkpoint import load_tensors
 from training.codebook import MovingCodebook, estimator_of
 from training.context import RunContext
+from training.draws import drawn
 from training.loop import train
 from training.options import AutoencoderStage, OrderedStage
 from training.progress import StageProgress, tile
@@ -49,14 +50,15 @@ class AutoencoderTask:
         self.network = cast("OrderedVQVAE", context.new_autoencoder())
         self.examples = len(context.dataset.train)
         self.codes = self.codes_per_example = context.recipe.autoencoder.codes
-        settings = _settings(context, stage)
+        self.settings = settings = _settings(context, stage)
         self.commitment, self.spectral = settings.commitment, settings.spectral
         self.distance = LogMelDistance(context.recipe.media).to(context.device) if self.spectral else None
         self.criterion = "distortion" if self.distance else "reconstruction"
         codebook = context.recipe.codebook
         self.estimator = estimator_of(codebook)
         averages = codebook.learning == "average"
-        self.memory = MovingCodebook(self.network.quantiser.codebook.data, codebook) if averages else None
+        entries = self.network.quantiser.codebook.data
+        self.memory = MovingCodebook(entries, codebook, context.processes) if averages else None
         self.shares = length_shares(settings.truncation, self.codes) if isinstance(settings, OrderedStage) else None
 
     def start(self) -> None:
@@ -73,17 +75,14 @@ class AutoencoderTask:
     def loss(self, rows: Tensor, seed: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Eq. (5) or Eq. (6) on one batch."""
         x = self.context.dataset.train.batch(rows, self.context.device)
-        if self.shares is None:
-            lengths = torch.full((len(rows),), self.codes)
-        else:
-            lengths = sample_lengths(len(rows), self.shares, torch.Generator().manual_seed(seed))
-        lengths = lengths.to(x.device)
-        done = self.network.train_pass(x, lengths, self.commitment, self.estimator)
+        lengths = drawn(len(rows), lambda count: self._lengths(count, seed)).to(x.device)
+        with self.context.autocast(self.settings):
+            done = self.network.train_pass(x, lengths, self.commitment, self.estimator)
         losses = done.losses
         if self.memory:
             losses = losses._replace(codebook=torch.zeros_like(losses.codebook))
             kept = prefix_mask(lengths, self.codes)
-            self.memory.update(done.z[kept], done.indices[kept], seed)
+            self.memory.observe(done.z[kept], done.indices[kept])
         parts = {"reconstruction": losses.reconstruction.detach()}
         if self.distance is None:
             return losses.total, parts
@@ -95,7 +94,8 @@ class AutoencoderTask:
         split = self.context.dataset.validation
         sums = torch.zeros(4, dtype=torch.float64)
         used = torch.zeros(self.context.recipe.autoencoder.codebook, dtype=torch.bool)
-        for start in range(0, len(split), VALIDATION_BATCH):
+        processes = self.context.processes
+        for start in processes.deal(range(0, len(split), VALIDATION_BATCH)):
             x = split.batch(slice(start, start + VALIDATION_BATCH), self.context.device)
             ordinal = torch.arange(start, start + len(x))
             lengths = ordinal % self.codes + 1 if self.stage == "ordered" else torch.full_like(ordinal, self.codes)
@@ -103,7 +103,8 @@ class AutoencoderTask:
             distance = self.distance(done.output, x).mean() if self.distance else x.new_zeros(())
             sums += len(x) * torch.stack([*done.losses, distance]).cpu()
             used[self.network.encode_codes(x).cpu().flatten()] = True
-        reconstruction, codebook, commitment, spectral = (sums / len(split)).tolist()
+        reconstruction, codebook, commitment, spectral = (processes.sum(sums) / len(split)).tolist()
+        used = processes.sum(used.long()) > 0
         distortion = reconstruction + self.spectral * spectral
         values = {
             "loss": distortion + codebook + commitment,
@@ -115,6 +116,12 @@ class AutoencoderTask:
     def illustrate(self, progress: StageProgress, step: int) -> None:
         """One row of held-out samples, then their reconstructions from 1, 1/4, 1/2, 3/4 and all codes."""
         _show_reconstructions(self.context, self.network, progress, step)
+
+    def _lengths(self, count: int, seed: int) -> Tensor:
+        """How many codes each of so many examples keeps, (count,) int64."""
+        if self.shares is None:
+            return torch.full((count,), self.codes)
+        return sample_lengths(count, self.shares, torch.Generator().manual_seed(seed))
 
 
 class ResidualTask:
@@ -161,11 +168,13 @@ class ResidualTask:
         split = self.context.dataset.validation
         total = torch.zeros(self.codes_per_example, dtype=torch.float64)
         used = torch.zeros(self.context.recipe.autoencoder.codebook, dtype=torch.bool)
-        for start in range(0, len(split), VALIDATION_BATCH):
+        processes = self.context.processes
+        for start in processes.deal(range(0, len(split), VALIDATION_BATCH)):
             x = split.batch(slice(start, start + VALIDATION_BATCH), self.context.device)
             total += self.network.errors(x).sum(0).double().cpu()
             used[self.network.encode_codes(x).cpu().flatten()] = True
-        errors = total / len(split)
+        errors = processes.sum(total) / len(split)
+        used = processes.sum(used.long()) > 0
         return {
             "reconstruction": (errors @ self.judged).item(),
             "from all codes": errors[-1].item(),

@@ -12,6 +12,7 @@ from models.runtime.executors import build_model
 from models.runtime.protocol import SampleRequest
 from training.audio.pictures import as_pictures
 from training.context import RunContext
+from training.draws import drawn
 from training.loop import train
 from training.progress import StageProgress, tile
 from training.state import TrainedStage
@@ -47,10 +48,10 @@ class PriorTask:
 
     def loss(self, rows: Tensor, seed: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Mean negative log-likelihood of a code, in nats."""
-        dropped = torch.rand(len(rows), generator=torch.Generator().manual_seed(seed)) < self.label_dropout
+        chances = drawn(len(rows), lambda count: torch.rand(count, generator=torch.Generator().manual_seed(seed)))
+        dropped = chances < self.label_dropout
         labels = self.context.dataset.train.labels[rows].masked_fill(dropped, self.network.null_label)
-        lower = self.context.recipe.stages.prior.precision == "bfloat16"
-        with torch.autocast(self.context.device.type, torch.bfloat16, enabled=lower):
+        with self.context.autocast(self.context.recipe.stages.prior):
             return self._nll(self.codes[rows], labels), {}
 
     def validate(self) -> Mapping[str, float]:
@@ -72,11 +73,11 @@ class PriorTask:
         progress.image("samples", tile(pictures, len(self.context.recipe.labels)), step)
 
     def _mean_nll(self, codes: Tensor, labels: Tensor) -> float:
-        total = 0.0
-        for start in range(0, len(codes), VALIDATION_BATCH):
+        processes, total = self.context.processes, 0.0
+        for start in processes.deal(range(0, len(codes), VALIDATION_BATCH)):
             rows = slice(start, start + VALIDATION_BATCH)
             total += self._nll(codes[rows], labels[rows]).item() * len(codes[rows])
-        return total / len(codes)
+        return processes.sum(torch.tensor(total, dtype=torch.float64)).item() / len(codes)
 
     def _nll(self, codes: Tensor, labels: Tensor) -> Tensor:
         codes, labels = codes.to(self.context.device), labels.to(self.context.device)

@@ -14,12 +14,17 @@ def moving(codebook: torch.Tensor, decay: float = 0.5, revive: float = 0.0) -> M
     return MovingCodebook(codebook, CodebookRecipe(learning="average", decay=decay, revive=revive))
 
 
+def learn(average: MovingCodebook, vectors: torch.Tensor, indices: torch.Tensor, seed: int) -> None:
+    average.observe(vectors, indices)
+    average.learn(seed)
+
+
 def test_an_entry_is_the_decayed_mean_of_what_chose_it() -> None:
     codebook = torch.tensor([[0.0], [100.0]])
     average = moving(codebook, decay=0.5)
-    average.update(torch.tensor([[1.0], [3.0]]), torch.tensor([0, 0]), seed=0)
+    learn(average, torch.tensor([[1.0], [3.0]]), torch.tensor([0, 0]), seed=0)
     assert codebook.tolist() == [[2.0], [100.0]]  # nobody chose the second
-    average.update(torch.tensor([[8.0]]), torch.tensor([0]), seed=1)
+    learn(average, torch.tensor([[8.0]]), torch.tensor([0]), seed=1)
     weights = torch.tensor([0.25, 0.25, 0.5])
     expected = (weights * torch.tensor([1.0, 3.0, 8.0])).sum() / weights.sum()
     assert codebook[0].item() == pytest.approx(expected.item())
@@ -32,7 +37,7 @@ def test_vectors_that_stay_are_learnt() -> None:
     average = moving(codebook, decay=0.9)
     for step in range(200):
         vectors = centres.repeat(30, 1) + 0.1 * torch.randn(90, 2, generator=draw)
-        average.update(vectors, torch.cdist(vectors, codebook).argmin(1), seed=step)
+        learn(average, vectors, torch.cdist(vectors, codebook).argmin(1), seed=step)
     assert torch.allclose(codebook, centres, atol=0.05)
 
 
@@ -40,17 +45,17 @@ def test_idle_entries_are_revived_and_given_time() -> None:
     codebook = torch.tensor([[0.0], [1e6], [2e6]])
     average = moving(codebook, decay=0.5, revive=0.1)
     vectors = torch.linspace(-1, 1, 20)[:, None]
-    average.update(vectors, torch.zeros(20, dtype=torch.int64), seed=3)
+    learn(average, vectors, torch.zeros(20, dtype=torch.int64), seed=3)
     assert codebook[1:].abs().max() <= 1
     assert codebook[1] != codebook[2]
     before = codebook.clone()
-    average.update(vectors, torch.zeros(20, dtype=torch.int64), seed=4)
+    learn(average, vectors, torch.zeros(20, dtype=torch.int64), seed=4)
     assert torch.equal(codebook[1:], before[1:])
 
 
 def test_without_reviving_idle_entries_stay() -> None:
     codebook = torch.tensor([[0.0], [1e6]])
-    moving(codebook).update(torch.ones(4, 1), torch.zeros(4, dtype=torch.int64), seed=0)
+    learn(moving(codebook), torch.ones(4, 1), torch.zeros(4, dtype=torch.int64), seed=0)
     assert codebook[1].item() == 1e6
 
 
@@ -59,13 +64,13 @@ def test_the_same_seed_revives_onto_the_same_vectors_and_state_goes_on() -> None
     vectors, indices = torch.randn(50, 2, generator=draw), torch.randint(2, (50,), generator=draw)
     first, second = torch.zeros(6, 2), torch.zeros(6, 2)
     one, other = moving(first, revive=0.5), moving(second, revive=0.5)
-    one.update(vectors, indices, seed=9)
-    other.update(vectors, indices, seed=9)
+    learn(one, vectors, indices, seed=9)
+    learn(other, vectors, indices, seed=9)
     assert torch.equal(first, second)
     resumed = moving(second, revive=0.5)
     resumed.load_state_dict(other.state_dict())
-    one.update(vectors.flip(0), indices, seed=10)
-    resumed.update(vectors.flip(0), indices, seed=10)
+    learn(one, vectors.flip(0), indices, seed=10)
+    learn(resumed, vectors.flip(0), indices, seed=10)
     assert torch.equal(first, second)
 
 

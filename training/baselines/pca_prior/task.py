@@ -16,6 +16,7 @@ from training.baselines.pca_prior.sampling import sample
 from training.baselines.pca_prior.spaces import Encoded, PixelSpace, Space, fit_coefficients, shrink
 from training.context import Run
 from training.data.dataset import Split
+from training.draws import drawn
 from training.options import Optimisation
 from training.progress import StageProgress, tile
 from training.seeds import generator
@@ -94,8 +95,13 @@ class DensityTask:
     def loss(self, rows: Tensor, seed: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Mean negative log-likelihood of a symbol, in nats; what lies inside the bins teaches nothing."""
         images = self.images[rows]
-        noise = torch.rand(images.shape, generator=torch.Generator().manual_seed(seed))
-        return negative_log_likelihood(self.network, self.space.encode(images, noise).symbols).mean(), {}
+        pixels = images.shape[1]
+        noise = drawn(
+            len(images), lambda count: torch.rand(count, pixels, generator=torch.Generator().manual_seed(seed))
+        )
+        symbols = self.space.encode(images, noise).symbols
+        with self.run.autocast(getattr(self.run.recipe.stages, self.stage)):
+            return negative_log_likelihood(self.network, symbols).mean(), {}
 
     def validate(self) -> Mapping[str, float]:
         """Bits per dim of the held-out pictures."""

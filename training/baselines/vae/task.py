@@ -12,6 +12,7 @@ from models.truncation import sample_lengths
 from training.baselines.options import OrderedVAEStage, VAERecipe, VAEStage
 from training.baselines.vae.network import VAE
 from training.context import Run
+from training.draws import drawn
 from training.progress import StageProgress, tile
 from training.seeds import derive_seed, generator
 from training.truncation import length_shares
@@ -44,7 +45,7 @@ class VAETask:
         self.network = new_network(run)
         self.examples = len(run.dataset.train)
         self.latents = self.codes_per_example = run.recipe.network.latents
-        settings = settings_of(run, stage)
+        self.settings = settings = settings_of(run, stage)
         self.kl = settings.kl
         self.shares = (
             length_shares(settings.truncation, self.latents) if isinstance(settings, OrderedVAEStage) else None
@@ -60,14 +61,10 @@ class VAETask:
     def loss(self, rows: Tensor, seed: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Eq. (13) on one batch, with one draw of z and of the length for each image."""
         x = self.run.dataset.train.batch(rows, self.run.device)
-        noise = torch.randn(
-            len(rows), self.latents, generator=torch.Generator().manual_seed(derive_seed(seed, "posterior"))
-        )
-        if self.shares is None:
-            lengths = torch.full((len(rows),), self.latents)
-        else:
-            lengths = sample_lengths(len(rows), self.shares, torch.Generator().manual_seed(seed))
-        losses = self.network.train_pass(x, lengths.to(x.device), noise.to(x.device))
+        noise = drawn(len(rows), lambda count: self._noise(count, seed))
+        lengths = drawn(len(rows), lambda count: self._lengths(count, seed))
+        with self.run.autocast(self.settings):
+            losses = self.network.train_pass(x, lengths.to(x.device), noise.to(x.device))
         parts = {"reconstruction": losses.reconstruction.detach(), "divergence": losses.divergence.detach()}
         return losses.reconstruction + self.kl * losses.divergence, parts
 
@@ -94,3 +91,13 @@ class VAETask:
         lengths = sorted({1, *(max(1, self.latents * quarter // 4) for quarter in (1, 2, 3, 4))})
         rows = [self.network.decode_codes(means, torch.full((len(x),), n, device=x.device)) for n in lengths]
         progress.image("reconstructions", tile(torch.cat([x, *rows]).cpu().numpy(), len(x)), step)
+
+    def _noise(self, count: int, seed: int) -> Tensor:
+        draws = torch.Generator().manual_seed(derive_seed(seed, "posterior"))
+        return torch.randn(count, self.latents, generator=draws)
+
+    def _lengths(self, count: int, seed: int) -> Tensor:
+        """How many latents each of so many examples keeps, (count,) int64."""
+        if self.shares is None:
+            return torch.full((count,), self.latents)
+        return sample_lengths(count, self.shares, torch.Generator().manual_seed(seed))
