@@ -122,7 +122,7 @@ class Recipe(Frozen):
             raise ValueError('codebook: is for autoencoders of kind "convolutional"; leave it out')
         for name in ("autoencoder", "ordered"):
             stage = getattr(self.stages, name)
-            for field in ("commitment", "precision", "compile"):
+            for field in ("commitment", "spectral", "precision", "compile"):
                 if stage is not None and getattr(stage, field) != AutoencoderStage.model_fields[field].default:
                     raise ValueError(
                         f'stages.{name}.{field}: is for autoencoders of kind "convolutional"; leave it out'

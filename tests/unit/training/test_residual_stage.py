@@ -161,20 +161,23 @@ def test_what_a_kind_of_autoencoder_does_not_have_is_named(section: str, said: s
     assert str(raised.value) == f"here: {said}"
 
 
+NOT_FOR_IT = {"commitment": 1.0, "spectral": 1.0, "precision": "bfloat16", "compile": True}
+
+
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "field"),
     [
-        ({"codebook": {"estimator": "rotation"}}, 'codebook: is for autoencoders of kind "convolutional"'),
-        ({"ordered": {"commitment": 1.0}}, 'stages.ordered.commitment: is for autoencoders of kind "convolutional"'),
+        ({"codebook": {"estimator": "rotation"}}, "codebook"),
+        *(({"ordered": {name: value}}, f"stages.ordered.{name}") for name, value in NOT_FOR_IT.items()),
     ],
 )
-def test_what_steers_a_quantiser_is_refused(change: dict[str, Any], said: str) -> None:
+def test_what_steers_a_quantiser_is_refused(change: dict[str, Any], field: str) -> None:
     values = with_section(SECTION)
     values["codebook"] = change.get("codebook", {})
     values["stages"]["ordered"] |= change.get("ordered", {})
     with pytest.raises(RecipeError) as raised:
         parse_recipe(values, "here")
-    assert str(raised.value) == f"here: {said}; leave it out"
+    assert str(raised.value) == f'here: {field}: is for autoencoders of kind "convolutional"; leave it out'
     assert CodebookRecipe() == load_recipe("smoke").codebook
 
 

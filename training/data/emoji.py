@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 """Sort the pictures of emoji packages from npm into folders to train on, one per category, and a tenth to test with.
 
     npm pack emoji-datasource-google emoji-datasource-twitter
-    python deploy/data/emoji.py emoji-datasource-*.tgz --out ~/data/emoji
+    python -m training.data.emoji emoji-datasource-*.tgz --out ~/data/emoji
 
 All drawings of one emoji, in whatever style and skin tone, are on the same side, or the test set would have been seen.
 """
@@ -13,9 +12,10 @@ import argparse
 import json
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 FOLDERS = {
@@ -29,34 +29,51 @@ FOLDERS = {
     "Symbols": "symbols",
     "Travel & Places": "travel",
 }
-TENTH = 0x1999  # of two bytes
+TENTH = 2**16 // 10  # of the numbers that two bytes hold
 
 
-def main() -> None:
-    """Unpack the packages that are named."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Unpack the packages that are named, all of them or none."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("packages", nargs="+", type=Path, metavar="PACKAGE.tgz")
     parser.add_argument("--out", required=True, type=Path, help="a folder that is not there yet")
-    options = parser.parse_args()
-    if options.out.exists():
-        parser.error(f"{options.out} exists; remove it, or choose another folder")
+    options = parser.parse_args(arguments)
+    out: Path = options.out
+    if out.exists():
+        parser.error(f"{out} exists; remove it, or choose another folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
-    for package in options.packages:
-        for target, data in pictures(package):
-            path = options.out / target
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-            counts[target.parts[0]] += 1
-    print(f"{options.out}: {counts['train']} pictures to train on, {counts['test']} to test with")
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
+        folder = Path(scratch) / "sorted"
+        for package in options.packages:
+            try:
+                counts += _unpack(package, folder)
+            except (OSError, tarfile.TarError, KeyError, ValueError) as error:
+                parser.error(f"{package}: is not one of the emoji-datasource packages ({error})")
+        folder.rename(out)
+    print(f"{out}: {counts['train']} pictures to train on, {counts['test']} to test with")
 
 
-def pictures(package: Path) -> Iterator[tuple[Path, bytes]]:
+def _unpack(package: Path, folder: Path) -> Counter[str]:
+    """Write a package's pictures into the folder, and count them by part."""
+    counts: Counter[str] = Counter()
+    for target, content in _pictures(package):
+        path = folder / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        counts[target.parts[0]] += 1
+    if not counts:
+        raise ValueError("it has no pictures of 64 x 64 pixels")
+    return counts
+
+
+def _pictures(package: Path) -> Iterator[tuple[Path, bytes]]:
     """Where each picture of 64 x 64 pixels goes, and its bytes."""
     with tarfile.open(package) as archive:
         listing = archive.extractfile("package/emoji.json")
         if listing is None:
-            raise SystemExit(f"{package}: has no emoji.json; is it one of the emoji-datasource packages?")
-        places = {image: place for emoji in json.load(listing) for image, place in places_of(emoji)}
+            raise ValueError("its emoji.json is no file")
+        places = {image: place for emoji in json.load(listing) for image, place in _places(emoji)}
         for member in archive:
             path = Path(member.name)
             content = archive.extractfile(member)
@@ -65,7 +82,7 @@ def pictures(package: Path) -> Iterator[tuple[Path, bytes]]:
                 yield places[path.name] / f"{path.stem}-{style}{path.suffix}", content.read()
 
 
-def places_of(emoji: dict[str, Any]) -> Iterator[tuple[str, Path]]:
+def _places(emoji: dict[str, Any]) -> Iterator[tuple[str, Path]]:
     """The pictures of one emoji, in every skin tone, and the folder they belong to; none if it is only a component."""
     folder = FOLDERS.get(emoji["category"])
     if folder is None:
