@@ -28,7 +28,7 @@ serve: $(VENV)/.serve
 
 test: $(VENV)/.dev
 	$(BIN)/coverage erase
-	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --cov --cov-report=term
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 test-gpu: $(VENV)/.dev
 	$(BIN)/pytest -m gpu tests/gpu
