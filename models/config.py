@@ -257,7 +257,8 @@ PriorConfig = Annotated[
 def field_path(location: tuple[int | str, ...]) -> str:
     """Where a validation error is, as its file spells it: pydantic puts the kind of a network into the path."""
     parts = location[:1] + location[2:] if location[:1] in {("autoencoder",), ("prior",)} else location
-    return ".".join(str(part) for part in parts)
+    # Whoever writes a file can put anything into a name; an error is one line all the same.
+    return ".".join(name if (name := str(part)).isprintable() else repr(name) for part in parts)
 
 
 class SamplingDefaults(Frozen):

@@ -176,6 +176,11 @@ def test_what_a_kind_of_prior_does_not_have_is_named(section: str, said: str) ->
     assert str(raised.value) == f"here: {said}"
 
 
+def test_a_name_with_a_line_break_does_not_break_the_sentence() -> None:
+    with pytest.raises(RecipeError, match=r"^here: codebook\.'\\n': is not a field of a recipe$"):
+        parse_recipe({**tomllib.loads(SMOKE), "codebook": {"\n": 1}}, "here")
+
+
 def test_a_field_of_the_priors_stage_is_spelled_in_full() -> None:
     values = tomllib.loads(SMOKE)
     values["stages"]["prior"]["lstm"] = 1
