@@ -242,9 +242,9 @@ class Costs:
         buckets: batch sizes that the runtime pads to, ascending.
 
     Attributes:
-        steps: a turn that draws one code, with the decision to do so.
+        steps: a turn that draws one code, with all that comes before it: reading requests, reporting, deciding.
         repeats: each further code that the same turn draws.
-        decodes: with the decision to do so.
+        decodes: with what comes before.
         encodes: with handing over the result.
     """
 

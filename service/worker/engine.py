@@ -18,6 +18,7 @@ from service.scheduler import MOMENT_S, Costs, Entry, Job, Kind, plan
 from service.scheduler.costs import WINDOW
 from service.worker.measure import Encode, measure_encode, measure_model
 from service.worker.requests import Request
+from service.worker.stopwatch import Stopwatch
 
 _logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Engine:
         self._encode = encode
         self._usual = usual
         self._clock = clock
+        self._watch = Stopwatch(clock)
         self._send = send
         self._requests: dict[str, Request] = {}
         self._jobs: dict[Job, Request] = {}
@@ -128,21 +130,28 @@ class Engine:
         for request in self._requests.values():
             request.stop(StopReason.DRAIN)
 
-    def turn(self, others: float = 0.0) -> None:
+    def turn(self, since: float, others: float = 0.0) -> float:
         """Decide what is best now, and do it.
 
         Args:
+            since: until when the worker's time is accounted for; what it has done after that, read requests for one, is
+                part of what this turn costs.
             others: seconds for which other models may have the device before this one's next turn.
+
+        Returns:
+            Until when it is accounted for now.
         """
+        self._watch.since = since
         now = self._clock.now()
         chosen = plan(now, tuple(self._jobs), self.costs, self._quality, self.model.slots, others)
         self._enter(chosen.enter, now)
         if chosen.step:
-            self._step(chosen.step, chosen.codes, now)
+            self._step(chosen.step, chosen.codes)
         elif chosen.decode:
-            self._finish(dict(chosen.decode), now)
+            self._finish(dict(chosen.decode))
         elif chosen.preview:
-            self._preview(chosen.preview, now)
+            self._preview(chosen.preview)
+        return self._watch.since
 
     def doubt(self, samples: int, kind: Kind) -> None:
         """What so many samples of this encoding cost is to be measured again, until nothing known of it is old."""
@@ -182,8 +191,8 @@ class Engine:
                 job.slot = slot
                 request.entered(now)
 
-    def _step(self, jobs: Sequence[Job], codes: int, began: float) -> None:
-        """So many more codes for each; what the first takes includes the planning before it."""
+    def _step(self, jobs: Sequence[Job], codes: int) -> None:
+        """So many more codes for each; what the first takes includes all that was done before it."""
         jobs = self._still_here(jobs)
         if not jobs:
             return
@@ -191,15 +200,17 @@ class Engine:
         slots = _slots(jobs)
         try:
             self.model.step(slots)
-            first = self._clock.now()
+            first = self._watch.lap()
             if codes > 1:
                 self.model.step(slots, codes - 1)
         except Exception:
             _logger.exception("a step of %d slots failed; stepping each alone", len(jobs))
             jobs = self._still_here([job for job in jobs if self._guarded(job, partial(self._step_alone, job, codes))])
+            self._watch.lap()  # what a failure takes is no cost
         else:
+            rest = self._watch.lap()
             if not reading:
-                self._learn_step(len(jobs), codes, first - began, self._clock.now() - first)
+                self._learn_step(len(jobs), codes, first, rest)
         for job in jobs:
             job.position += codes
             job.unread = 0
@@ -219,20 +230,20 @@ class Engine:
         if missing:
             self.model.step(slots, missing)
 
-    def _finish(self, endings: dict[Job, StopReason], began: float) -> None:
+    def _finish(self, endings: dict[Job, StopReason]) -> None:
         """Decode, free the slots, encode; a request whose last sample this was is answered."""
-        samples = self._decode(list(endings), began)
+        samples = self._decode(list(endings))
         for sample in samples:
             self._leave_slot(sample.job)
         for sample in samples:
             self._encode_sample(sample, partial(self._complete, sample, endings[sample.job]))
 
-    def _preview(self, jobs: Sequence[Job], began: float) -> None:
+    def _preview(self, jobs: Sequence[Job]) -> None:
         """Decode and encode without disturbing the slots."""
-        for sample in self._decode(jobs, began):
+        for sample in self._decode(jobs):
             self._encode_sample(sample, partial(self._show, sample))
 
-    def _decode(self, jobs: Sequence[Job], began: float) -> list[_Sample]:
+    def _decode(self, jobs: Sequence[Job]) -> list[_Sample]:
         """Decode in one batch; if that fails, each alone."""
         try:
             samples = self._decode_batch(jobs)
@@ -241,7 +252,7 @@ class Engine:
             samples = []
             for job in jobs:
                 self._guarded(job, partial(self._decode_alone, job, samples))
-        took = self._clock.now() - began
+        took = self._watch.lap()
         self.costs.decodes.observe(len(jobs), took)
         for request in {self._jobs[sample.job] for sample in samples if sample.job in self._jobs}:
             request.decode_s += took
@@ -266,8 +277,10 @@ class Engine:
             request.encode_s += self._clock.now() - began
             use(request, data)
 
-        if self._guarded(sample.job, encode):
-            self.costs.encodes.observe(sample.job.encoding, self._clock.now() - began)
+        encoded = self._guarded(sample.job, encode)
+        took = self._watch.lap()
+        if encoded:
+            self.costs.encodes.observe(sample.job.encoding, took)
 
     def _complete(self, sample: _Sample, reason: StopReason, request: Request, data: bytes) -> None:
         del self._jobs[sample.job]

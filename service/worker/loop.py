@@ -47,19 +47,19 @@ class Loop:
 
     def run(self) -> None:
         """Serve until told to end, or the API process is gone. When told, answer first what is in progress."""
-        looked = self._clock.now()
+        looked = accounted = self._clock.now()
         while not self._channel.closed:
             looked = self._receive(looked)
             if self._shutdown.requested and not self._draining:
                 self._drain()
             engine = self._next()
             if engine:
-                engine.turn(self._others(engine))
+                accounted = engine.turn(accounted, self._others(engine))
                 self._report(report.INTERVAL)
             elif self._shutdown.requested:
                 return
             else:
-                looked = self._rest()
+                looked = accounted = self._rest()
 
     def _receive(self, looked: float) -> float:
         """Take in every message that has come since `looked`, when the loop last asked; returns when it did so now."""

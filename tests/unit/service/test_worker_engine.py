@@ -60,7 +60,7 @@ class Bench:
     def turns(self, count: int | None = None) -> None:
         """So many turns; without a number, until there is nothing to do. Everything must be in order after each."""
         while self.engine.busy and (count is None or count > 0):
-            self.engine.turn()
+            self.engine.turn(self.clock.now())
             self.engine.check_integrity()
             count = None if count is None else count - 1
         if not self.engine.busy:
@@ -118,6 +118,34 @@ def test_quick_steps_are_taken_several_upon_one_decision_and_learnt_apart(bench:
     assert bench.result("b").outputs[0].codes == [code_of(4, 0, position) for position in range(8)]
     assert bench.engine.costs.repeat(1) == pytest.approx(0.0001)
     assert [step.seconds for step in bench.engine.steps] == pytest.approx([0.0001] * 16)
+
+
+def test_what_is_done_between_two_turns_belongs_to_the_costs_of_the_second(bench: Bench) -> None:
+    bench.submit("a", max_codes=2)
+    free = bench.clock.now()
+    bench.clock.spend(0.003)  # reading the request
+    free = bench.engine.turn(free)
+    assert free == bench.clock.now()
+    bench.clock.spend(0.002)  # reporting
+    free = bench.engine.turn(free)
+    bench.clock.spend(0.001)
+    free = bench.engine.turn(free)
+    costs = bench.engine.costs
+    assert costs.steps.history()[1][1:] == pytest.approx([0.004, 0.003])
+    assert costs.decodes.history()[1][1:] == pytest.approx([0.002])
+    assert costs.encodes.history()["png", 1][1:] == pytest.approx([0.0005])
+    assert bench.result("a").outputs[0].codes and free == bench.clock.now()
+
+
+def test_what_a_failure_took_is_no_cost_of_what_comes_next(bench: Bench) -> None:
+    bench.model.poison["step"] = {13}
+    bench.submit("bad", seed=13, max_codes=3)
+    bench.submit("good", max_codes=3)
+    free = bench.clock.now()
+    while bench.engine.busy:
+        free = bench.engine.turn(free)
+    assert isinstance(bench.endings()["bad"], messages.Failed)
+    assert max(bench.engine.costs.steps.history()[1]) == pytest.approx(0.001)
 
 
 def test_a_request_that_breaks_the_third_of_several_codes_fails_alone(
