@@ -44,7 +44,7 @@ class EvaluateRecipe(Frozen):
 
     Attributes:
         images: held-out test images for reconstruction error; None takes all.
-        samples_per_class: samples drawn for each label.
+        samples_per_class: samples drawn, times the number of labels; each label as often as among the test samples.
         classifier_epochs: epochs of the classifier whose features and verdicts judge the samples.
         fractions: of the codes, at which samples are judged and shown; ascending, the last is 1. None takes
             what is usual for the media.

@@ -40,7 +40,7 @@ class Evaluation:
     """One evaluation: what is judged, on what, how much of it and where results go.
 
     Attributes:
-        samples: how many are drawn, at least two.
+        samples: how many are drawn; at least two, and one for each label.
         trained_on: whether the model was trained on this data, where that is known.
         judge: the classifier that judges the samples, where several models must have the same; None is one of its own.
     """
@@ -90,7 +90,8 @@ def evaluate(evaluation: Evaluation, progress: Progress) -> Report:
     reconstructed = _reconstruction(evaluation, kind)
     progress.advance()
     progress.describe("drawing samples")
-    drawn = samples.draw(networks, evaluation.samples, evaluation.seed)
+    labels = samples.labels_like(evaluation.test.labels, len(networks.manifest.labels), evaluation.samples)
+    drawn = samples.draw(networks, labels, evaluation.seed)
     progress.advance()
     progress.describe("judging samples")
     reference = FrechetReference(judged_test.features)

@@ -106,7 +106,9 @@ class FractionFacts(Frozen):
 
 
 class SampleFacts(Frozen):
-    """Conditional samples; sample i has label i mod L and is what the service draws for (seed, i).
+    """Conditional samples, with labels as often as the test samples have them.
+
+    Sample i is what the service draws for (seed, i).
 
     Attributes:
         distance_drop: by how much FD falls from each fraction to the next, paired by sample.

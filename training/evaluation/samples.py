@@ -22,7 +22,7 @@ DECODED_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Complete code sequences, one class after another in turn: sample i has label i mod L.
+    """Complete code sequences, with labels as often as real samples have them.
 
     Attributes:
         codes: (N, K) int64.
@@ -33,11 +33,34 @@ class Samples:
     labels: Tensor
 
 
-def draw(networks: Networks, count: int, seed: int) -> Samples:
-    """Draw `count` samples under the bundle's sampling defaults; sample i is what the service draws for (seed, i)."""
-    labels = torch.arange(count) % len(networks.manifest.labels)
+def draw(networks: Networks, labels: Tensor, seed: int) -> Samples:
+    """Draw a sample of each label (N,) by the bundle's defaults; sample i is what the service draws for (seed, i)."""
     codes = sample_codes(networks, labels.tolist(), seed, networks.manifest.sampling, SAMPLED_AT_ONCE)
     return Samples(codes, labels)
+
+
+def labels_like(labels: Tensor, classes: int, count: int) -> Tensor:
+    """Labels for samples that are to be compared with real ones: as often as among theirs, and each at least once.
+
+    A distance between two sets would else count that one of them has more of some class. The first samples, however
+    many are looked at, have nearly the same shares as all: where every label is as frequent, they take turns.
+
+    Args:
+        labels: (M,) int64 of the real samples.
+        classes: L, how many labels there are.
+        count: N, at least L.
+
+    Returns:
+        (N,) int64.
+    """
+    real = torch.bincount(labels, minlength=classes)
+    drawn = torch.arange(count)
+    given = torch.ones_like(real)
+    for index in range(classes, count):
+        label = int((real * (index + 1) - given * len(labels)).argmax())  # who lacks most, in whole numbers
+        drawn[index] = label
+        given[label] += 1
+    return drawn
 
 
 def fractions_of(media: Media) -> tuple[float, ...]:
