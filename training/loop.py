@@ -24,6 +24,7 @@ from training.progress import StageProgress
 from training.recipe import Experiment
 from training.schedule import learning_rate
 from training.seeds import derive_seed, shuffled
+from training.speed import SpeedMeter
 
 LOG_EVERY = 20  # steps between two logged losses; each waits for the device
 
@@ -114,6 +115,7 @@ class _Loop:
         self.position = Position()
         self.saved_at = monotonic()
         self.processes = context.processes
+        self.meter = SpeedMeter(context.directory, task.stage, context.device, self.processes.count)
         if 1 < self.processes.count > self.batch // 2:
             raise AnytimeError(
                 f"stage {task.stage}: a batch of {self.batch} is too small for {self.processes.count} processes, which "
@@ -146,16 +148,28 @@ class _Loop:
         progress.describe(f"epoch {position.epoch + 1}/{self.settings.epochs}")
         self.task.network.train()
         order = shuffled(self.task.examples, seed, stage, "order", position.epoch)
+        self.meter.begin()
         while position.step < self.steps:
             rows = order[position.step * self.batch :][: self.batch]
             step = position.epoch * self.steps + position.step
             parts = self._step(rows, step)
             position.step += 1
             progress.advance(items=len(rows) * self.task.codes_per_example)
+            self.meter.count(len(rows))
             if (step + 1) % LOG_EVERY == 0:
                 progress.scalars({f"train/{name}": self._finite(part) for name, part in parts.items()}, step + 1)
+                self._lap()
             if position.step < self.steps and monotonic() - self.saved_at >= self.context.checkpoint_seconds:
+                self._lap()
                 self._save()
+                self.meter.begin()
+        self._lap()
+
+    def _lap(self) -> None:
+        """Tell the meter that some steps are done, once they are."""
+        if self.context.device.type == "cuda":
+            torch.cuda.synchronize(self.context.device)
+        self.meter.lap()
 
     def _step(self, rows: Tensor, step: int) -> Mapping[str, Tensor]:
         seed = derive_seed(self.context.recipe.seed, self.task.stage, "step", step)
@@ -232,6 +246,7 @@ class _Loop:
         if position.best:
             facts["best_loss"] = position.best_loss
         save_checkpoint(self.context.checkpoint_path(self.task.stage), tensors, facts)
+        self.meter.write()
         self.saved_at = monotonic()
 
     def _restore_or_start(self) -> None:

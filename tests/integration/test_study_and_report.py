@@ -148,17 +148,20 @@ def test_the_report_has_every_figure_and_needs_nothing_else(runs: Path, tmp_path
     assert "4 runs" not in page.text
 
     written = json.loads((tmp_path / "results.json").read_text())
-    (section,) = written["studies"]
+    section, speed = written["studies"]
+    assert speed["study"] == "training-speed"
     assert [figure["figure"] for figure in section["figures"]] == ["3a", "3b", "4a", "4b", "5", "10"]
     assert all(figure["verdicts"] and figure["outcome"] for figure in section["figures"])
     distance = section["figures"][2]["numbers"]["series"][0]
     assert distance["x"] == [0.2, 0.8, 1]
     assert [point["count"] for point in distance["points"]] == [2, 2, 2]
 
-    summary = (tmp_path / "results.md").read_text()
+    summary = (tmp_path / "README.md").read_text(encoding="utf-8")
     pictures = [line.split("](")[1].rstrip(")") for line in summary.splitlines() if line.startswith("![")]
     assert pictures
     assert all((tmp_path / picture).is_file() for picture in pictures)
+    (speeds,) = [line for line in summary.splitlines() if line.startswith("| codes |")]
+    assert "1 thread" in speeds
 
 
 def test_a_report_of_single_runs(runs: Path, tmp_path: Path) -> None:
@@ -171,8 +174,8 @@ def test_a_report_of_single_runs(runs: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "needs either folders of runs, or --runs"),
-        (["RUNS", "--study", "toy"], "needs either folders of runs, or --runs"),
+        ([], "needs folders of runs, or --runs"),
+        (["RUNS", "--study", "toy"], "needs folders of runs, or --runs"),
         (["--runs", "RUNS", "--study", "none"], "holds no runs of a study 'none', only of: "),
         (["RUNS"], "holds no run, there is no state.json in it"),
     ],

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.config import Media
 from models.errors import DataError
+from training.data.fetching import fetching
 from training.data.labels import match_labels
 from training.data.progress import QUIET, PreparationProgress
 from training.data.request import Request, default_cache
@@ -41,7 +42,9 @@ class Split:
 
     def batch(self, rows: Tensor | slice, device: torch.device) -> Tensor:
         """The samples at `rows` as float32 on a device: images (B, C, H, W) in [0, 1], audio (B, 1, T) in [-1, 1]."""
-        return self.images[rows].to(device).float().div_(FULL_SCALE[self.images.dtype])
+        with fetching():
+            samples = self.images[rows]
+        return samples.to(device).float().div_(FULL_SCALE[self.images.dtype])
 
     def take(self, rows: Tensor | slice) -> Split:
         """The part of this split at `rows`; a slice shares this split's memory."""

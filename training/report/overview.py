@@ -13,7 +13,7 @@ from training.report.section import Part, Section, facts_of
 def overview(runs: Runs) -> Section:
     """A section for runs that no study brought together."""
     parts = [Part("", "Reconstruction error by code length", "", _errors(runs)), *_samples(runs)]
-    return Section("runs", "Runs", tuple(parts), facts_of(runs), runs)
+    return Section("runs", "Single runs", tuple(parts), facts_of(runs), runs)
 
 
 def _errors(runs: Runs) -> Drawn:
@@ -41,6 +41,6 @@ def _samples(runs: Runs) -> Sequence[Part]:
     for variant in runs.variants:
         fractions = [facts.fraction for facts in runs.first(variant).report.samples.fractions]
         lines.append(series(runs, variant, fractions, distances))
-    drawn = distance_figure(runs.all()[0], lines[0].x, lines, ())
+    drawn = distance_figure(runs.all(), lines[0].x, lines, ())
     tables = [table("fraction", places(line.x), [line]) for line in lines]
     return [Part("", title, "", Drawn(drawn.pictures, tuple(tables), (), drawn.numbers, drawn.notes))]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import groupby
 from pathlib import Path
 
-from training.report.collect import Finished
-from training.report.drawing import Table
+from training.report.collect import Finished, Runs
+from training.report.contents import HEADINGS, contents
+from training.report.drawing import Sound, Table
 from training.report.section import Part, Section
 
 STYLE = """
@@ -16,7 +18,8 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 h1 { font-size: 1.7rem; } h2 { margin-top: 3rem; border-top: 1px solid #ccc; padding-top: 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 td, th { padding: 0.2rem 0.7rem; border-bottom: 1px solid #ddd; text-align: right; }
-td:first-child, th:first-child { text-align: left; }
+td:first-child, th:first-child, .words td, .words th { text-align: left; vertical-align: top; }
+audio { width: 9rem; }
 figure { margin: 1rem 0; } img { max-width: 100%; } figcaption { font-size: 0.85rem; color: #555; }
 dl { display: grid; grid-template-columns: max-content auto; gap: 0.1rem 1rem; font-size: 0.85rem; }
 dt { font-weight: 600; } dd { margin: 0; } .scroll { overflow-x: auto; }
@@ -39,39 +42,47 @@ def page(title: str, sections: Sequence[Section]) -> str:
 
 def _contents(sections: Sequence[Section]) -> str:
     rows = [
-        (f"Fig. {part.key}" if part.key else part.title, section.title, part.outcome or part.missing or "no claim")
-        for section in sections
-        for part in section.parts
+        (line.name, line.what, line.section.title if line.section else "", line.sentence) for line in contents(sections)
     ]
-    return _table(Table(headings=("figure", "study", "claim"), rows=tuple(rows)))
+    return _table(Table(headings=HEADINGS, rows=tuple(rows)), 'class="words"')
 
 
 def _section(section: Section) -> str:
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in section.facts)
     parts = "\n".join(_part(part) for part in section.parts)
-    return f"<h2>{escape(section.title)}</h2>\n<dl>{facts}</dl>\n{parts}\n{_samples(section)}"
+    return f"<h2>{escape(section.title)}</h2>\n<dl>{facts}</dl>\n{parts}\n{_samples(section.runs)}"
 
 
 def _part(part: Part) -> str:
-    lines = [f"<h3>{escape(f'Fig. {part.key}: ' if part.key else '')}{escape(part.title)}</h3>"]
+    lines = [f"<h3>{escape(part.heading)}</h3>"]
     if part.claim:
-        lines.append(f"<p>Claim: {escape(part.claim)}</p>")
+        lines.append(f"<p>The paper's claim: {escape(part.claim)}</p>")
     if part.drawn is None:
-        return "\n".join([*lines, f"<p>Not drawn: {escape(part.missing)}.</p>"])
+        return "\n".join([*lines, f"<p>{escape(part.sentence)}</p>"])
+    if part.judgement:
+        lines.append(f"<p><strong>{escape(part.judgement.sentence)}</strong> {escape(part.remark)}</p>")
     lines += [
         f'<p class="verdict {CLASSES[verdict.outcome]}">{escape(verdict.sentence)}.</p>'
         for verdict in part.drawn.verdicts
     ]
     lines += [_picture(picture.png, picture.caption) for picture in part.drawn.pictures]
+    lines += _sounds(part.drawn.sounds)
     lines += [_table(table) for table in part.drawn.tables]
     lines += [f"<p>{escape(note)}</p>" for note in part.drawn.notes]
     return "\n".join(lines)
 
 
-def _table(table: Table) -> str:
+def _sounds(sounds: Sequence[Sound]) -> Iterable[str]:
+    """A row of players for each thing that there are clips of."""
+    for of, clips in groupby(sounds, key=lambda sound: sound.of):
+        players = "".join(f"<td>{escape(clip.name)}<br>{_player(clip.content, clip.media_type)}</td>" for clip in clips)
+        yield f'<div class="scroll"><table><tr><th>{escape(of)}</th>{players}</tr></table></div>'
+
+
+def _table(table: Table, attributes: str = "") -> str:
     head = "".join(f"<th>{escape(heading)}</th>" for heading in table.headings)
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return f'<div class="scroll"><table {attributes}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _picture(png: bytes, caption: str) -> str:
@@ -81,9 +92,11 @@ def _picture(png: bytes, caption: str) -> str:
     )
 
 
-def _samples(section: Section) -> str:
+def _samples(runs: Runs | None) -> str:
     """Samples of each variant's first seed, to look at or to listen to."""
-    found = [(section.runs.titles[name], section.runs.first(name)) for name in section.runs.variants]
+    if runs is None:
+        return ""
+    found = [(runs.titles[name], runs.first(name)) for name in runs.variants]
     blocks = [f"<h4>{escape(title)}</h4>{''.join(_media(run))}" for title, run in found]
     return f"<details><summary>Samples of each variant</summary>{''.join(blocks)}</details>"
 
@@ -93,13 +106,17 @@ def _media(run: Finished) -> Iterable[str]:
         yield _picture(path.read_bytes(), f"{path.stem}, seed {run.recipe.seed}")
     for path in sorted(run.pictures.rglob("*.wav")):
         yield (
-            f'<figure><audio controls preload="none" src="{_inline(path.read_bytes(), "audio/wav")}"></audio>'
+            f"<figure>{_player(path.read_bytes(), 'audio/wav')}"
             f"<figcaption>{escape(_name(path, run.pictures))}</figcaption></figure>"
         )
 
 
 def _name(path: Path, folder: Path) -> str:
     return str(path.relative_to(folder).with_suffix(""))
+
+
+def _player(content: bytes, kind: str) -> str:
+    return f'<audio controls preload="none" src="{_inline(content, kind)}"></audio>'
 
 
 def _inline(content: bytes, kind: str) -> str:

@@ -1,16 +1,21 @@
-"""A study as a section of a report: its figures, drawn, and the facts that numbers must not be read without."""
+"""A section of a report: figures, drawn, and the facts that numbers must not be read without."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from training.baselines.options import BaselineRecipe
+from training.evaluation.words import words_for
+from training.options import Optimisation
 from training.recipe import Recipe
-from training.report.collect import Finished, Runs
+from training.report.collect import AnyRun, Finished, FinishedBaseline, FinishedRun, Runs, RunsOf
 from training.report.drawing import Drawn
 from training.report.figures.registry import FIGURES
-from training.report.needs import NEEDED
-from training.report.verdicts import Outcome, overall
+from training.report.needs import BASELINE_FIGURES, NEEDED, label
+from training.report.verdicts import Judgement, judge
+from training.speed import Place
 from training.study.options import FigureRequest, Study
 
 
@@ -22,6 +27,7 @@ class Part:
         key: the paper's number for it; empty if it has none.
         claim: what the paper says that it shows.
         drawn: None if runs that it needs are missing, which `missing` then says.
+        remark: what somebody has to say about the result.
     """
 
     key: str
@@ -29,51 +35,89 @@ class Part:
     claim: str
     drawn: Drawn | None
     missing: str = ""
+    remark: str = ""
 
     @property
-    def outcome(self) -> Outcome | None:
+    def heading(self) -> str:
+        """Its title, after what the paper calls it."""
+        return f"{label(self.key)}: {self.title}" if self.key else self.title
+
+    @property
+    def judgement(self) -> Judgement | None:
         """What became of the claim; None if it was not tested."""
-        return overall(self.drawn.verdicts) if self.drawn and self.drawn.verdicts else None
+        return judge(self.drawn.verdicts) if self.drawn and self.drawn.verdicts else None
+
+    @property
+    def sentence(self) -> str:
+        """What became of it, or why there is nothing to say."""
+        if self.drawn is None:
+            return f"Not drawn: {self.missing}."
+        return self.judgement.sentence if self.judgement else "Drawn, without a claim."
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What a report says about one study."""
+    """What a report says about one study, or about runs that belong together otherwise.
+
+    Attributes:
+        name: of its files.
+        runs: whose samples are shown; None if they have none to show.
+    """
 
     name: str
     title: str
     parts: tuple[Part, ...]
-    facts: tuple[tuple[str, str], ...]
-    runs: Runs
+    facts: tuple[tuple[str, str], ...] = ()
+    runs: Runs | None = None
 
 
-def study_section(study: Study, runs: Runs) -> Section:
-    """Draw all figures of a study for which there are runs."""
+def study_section(study: Study, runs: Runs, name: str = "") -> Section:
+    """Draw all figures of a study for which there are runs; its files take its own name, if no other is given."""
     parts = tuple(_part(request, runs) for request in study.figures)
-    return Section(study.name, study.title, parts, facts_of(runs), runs)
+    facts = (("trained by", f"anytime study {study.name}"), *facts_of(runs))
+    return Section(name or study.name, study.title, parts, facts, runs)
+
+
+def baseline_section(kind: str, runs: RunsOf[FinishedBaseline]) -> Section:
+    """Draw the figure of one kind of baseline, of runs of one recipe under its kind's name."""
+    key, claim = BASELINE_FIGURES[kind]
+    figure = FIGURES[key]
+    part = Part(key, figure.title, claim, figure.draw(runs))
+    recipe = runs.first(kind).recipe
+    facts = (("trained by", f"anytime baseline {recipe.name}"), *_common_facts(runs, _baseline_schedule))
+    return Section(recipe.name, f"Baseline {recipe.name}", (part,), facts)
 
 
 def facts_of(runs: Runs) -> tuple[tuple[str, str], ...]:
     """Data, sizes, schedule, seeds, hardware and versions of runs, each by its name."""
+    report = runs.all()[0].report
+    measured = (
+        ("samples", f"{report.samples.count:,} per run, temperature {report.samples.sampling.temperature:g}"),
+        (
+            "extractor",
+            f"{report.extractor.name}, right on {report.extractor.test_accuracy.value:.1%} of the test "
+            f"{words_for(report.data.shape).many}",
+        ),
+    )
+    common = _common_facts(runs, _schedule)
+    return (*common[:2], *measured, *common[2:])
+
+
+def _common_facts(runs: RunsOf[AnyRun], schedule: Callable[[AnyRun], str]) -> tuple[tuple[str, str], ...]:
     everything = runs.all()
-    first = everything[0]
-    data, report = first.report.data, first.report
+    first = everything[0].report
+    data, many = first.data, words_for(first.data.shape).many
     several = len(runs.variants) > 1
-    schedules = [(f"{runs.titles[name]}: " if several else "") + _schedule(runs.first(name)) for name in runs.variants]
+    schedules = [(f"{runs.titles[name]}: " if several else "") + schedule(runs.first(name)) for name in runs.variants]
     seeds = {name: ", ".join(map(str, sorted(found))) for name, found in runs.variants.items()}
     same = len(set(seeds.values())) == 1
     return (
         ("data", f"{data.name}, {' x '.join(map(str, data.shape))}, fingerprint {data.fingerprint[:12]}"),
-        ("test images", f"{data.test_images:,}"),
-        ("samples", f"{report.samples.count:,} per run, temperature {report.samples.sampling.temperature:g}"),
-        (
-            "extractor",
-            f"{report.extractor.name}, right on {report.extractor.test_accuracy.value:.1%} of the test images",
-        ),
+        (f"test {many}", f"{data.test_images:,}"),
         ("schedule", "; ".join(dict.fromkeys(schedules))),
         ("seeds", seeds[next(iter(seeds))] if same else "; ".join(f"{name}: {found}" for name, found in seeds.items())),
         ("hardware", "; ".join(sorted({_hardware(run) for run in everything}))),
-        ("versions", ", ".join(f"{name} {version}" for name, version in report.versions.items())),
+        ("versions", ", ".join(f"{name} {version}" for name, version in first.versions.items())),
     )
 
 
@@ -96,19 +140,34 @@ def _missing(figure: str, runs: Runs) -> str:
 def _schedule(run: Finished) -> str:
     recipe, data = run.recipe, run.report.data
     shape = f"K {recipe.autoencoder.codes}, C {recipe.autoencoder.codebook}"
-    return f"{data.train_images:,} training images, {shape}, epochs {_epochs(recipe)}"
+    return f"{data.train_images:,} training {words_for(data.shape).many}, {shape}, epochs {_epochs(recipe)}"
 
 
-def _epochs(recipe: Recipe) -> str:
-    stages = {"autoencoder": recipe.stages.autoencoder, "ordered": recipe.stages.ordered, "prior": recipe.stages.prior}
-    return " + ".join(f"{stage.epochs} {name}" for name, stage in stages.items() if stage)
+def _baseline_schedule(run: FinishedBaseline) -> str:
+    return f"{run.report.data.train_images:,} training images, epochs {_epochs(run.recipe)}"
 
 
-def _hardware(run: Finished) -> str:
-    if run.facts is None:
-        return "not recorded"
-    threads = f", {run.facts.threads} thread{'s' if run.facts.threads > 1 else ''}" if run.facts.device == "cpu" else ""
-    return f"{run.facts.machine}{threads}"
+def _epochs(recipe: Recipe | BaselineRecipe) -> str:
+    stages = [(name, stage) for name, stage in recipe.stages if isinstance(stage, Optimisation)]
+    return " + ".join(f"{stage.epochs} {name}" for name, stage in stages)
+
+
+def _hardware(run: FinishedRun[Any, Any]) -> str:
+    if run.facts is not None:
+        return hardware(run.facts.machine, run.facts.device, run.facts.threads)
+    places = {hardware_of(speed.place) for speed in run.speeds.stages}
+    return "; ".join(sorted(places)) or "not recorded"
+
+
+def hardware_of(place: Place) -> str:
+    """The same of one place."""
+    return hardware(place.machine, place.device, place.threads, place.processes)
+
+
+def hardware(machine: str, device: str, threads: int, processes: int = 1) -> str:
+    """On what something ran, in words."""
+    several = f"{processes} processes on " if processes > 1 else ""
+    return several + machine + (f", {threads} thread{'s' * (threads > 1)}" if device == "cpu" else "")
 
 
 def numbers_of(section: Section) -> dict[str, Any]:
@@ -121,7 +180,9 @@ def numbers_of(section: Section) -> dict[str, Any]:
             {
                 "figure": part.key,
                 "claim": part.claim,
-                "outcome": part.outcome,
+                "outcome": part.judgement.result if part.judgement else None,
+                "sentence": part.sentence,
+                "remark": part.remark or None,
                 "missing": part.missing or None,
                 "verdicts": [verdict.model_dump(mode="json") for verdict in part.drawn.verdicts] if part.drawn else [],
                 "numbers": part.drawn.numbers if part.drawn else {},

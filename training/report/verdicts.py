@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from models.config import Frozen
@@ -10,6 +10,7 @@ from training.report.statistics import Interval
 
 Outcome = Literal["holds", "holds on average, not beyond noise", "does not hold"]
 OUTCOMES: tuple[Outcome, ...] = ("holds", "holds on average, not beyond noise", "does not hold")
+Result = Literal["held", "held in part", "did not hold", "not decided with so few seeds"]
 
 
 class Verdict(Frozen):
@@ -53,9 +54,49 @@ def decide(statement: str, differences: Mapping[str, Interval]) -> Verdict:
     return Verdict(statement=statement, outcome=outcome, differences=dict(differences))
 
 
-def overall(verdicts: tuple[Verdict, ...]) -> Outcome:
-    """Of several statements, what became of the one that fared worst."""
-    return max((verdict.outcome for verdict in verdicts), key=OUTCOMES.index)
+class Judgement(Frozen):
+    """What became of a claim that is made of several statements.
+
+    Attributes:
+        result: `held` if every statement holds, `did not hold` if none does even on average, `held in part` if some do
+            and others do not. Not decided where one holds on average alone and none fails, nor by a single seed.
+        sentence: the result, and how many statements it comes from.
+    """
+
+    result: Result
+    sentence: str
+
+
+def judge(verdicts: Sequence[Verdict]) -> Judgement:
+    """What became of a claim, by its statements, at least one."""
+    counts = {outcome: sum(verdict.outcome == outcome for verdict in verdicts) for outcome in OUTCOMES}
+    holds, on_average, fails = counts.values()
+    seeds = [interval.count for verdict in verdicts for interval in verdict.differences.values()]
+    result: Result = "not decided with so few seeds"
+    if min(seeds) > 1:
+        if holds == len(verdicts):
+            result = "held"
+        elif fails:
+            result = "did not hold" if fails == len(verdicts) else "held in part"
+    once = max(seeds) == 1  # there is no average, and no noise to be beyond
+    words = (
+        (holds + once * on_average, "holds", "hold"),
+        (on_average * (not once), "holds on average only", "hold on average only"),
+        (fails, "does not hold", "do not hold"),
+    )
+    parts = [f"{count} {one if count == 1 else many}" for count, one, many in words if count]
+    total = f"of {len(verdicts)} statements" if len(verdicts) > 1 else "statement"
+    first = parts[0].replace(" ", f" {total} ", 1)
+    return Judgement(
+        result=result,
+        sentence=f"{result[0].upper()}{result[1:]}: {', '.join((first, *parts[1:]))} ({_seeds(seeds)}).",
+    )
+
+
+def _seeds(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    several = f"{least} to {most}" if least < most else str(most)
+    return f"{several} seed{'s' * (most > 1)}"
 
 
 def show(interval: Interval) -> str:

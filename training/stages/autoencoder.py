@@ -19,7 +19,7 @@ from training.codebook import MovingCodebook, estimator_of
 from training.context import RunContext
 from training.draws import drawn
 from training.loop import train
-from training.options import AutoencoderStage, OrderedStage
+from training.options import AutoencoderStage, OrderedStage, Truncation
 from training.progress import StageProgress, tile
 from training.seeds import generator, shuffled
 from training.truncation import length_shares
@@ -59,7 +59,9 @@ class AutoencoderTask:
         averages = codebook.learning == "average"
         entries = self.network.quantiser.codebook.data
         self.memory = MovingCodebook(entries, codebook, context.processes) if averages else None
-        self.shares = length_shares(settings.truncation, self.codes) if isinstance(settings, OrderedStage) else None
+        truncation = settings.truncation if isinstance(settings, OrderedStage) else None
+        self.shares = length_shares(truncation, self.codes) if truncation else None
+        self.shortest = min(truncation.shortest, self.codes) if truncation else self.codes
 
     def start(self) -> None:
         """Fresh weights with a codebook placed on their output, or the full-length autoencoder's."""
@@ -90,7 +92,7 @@ class AutoencoderTask:
         return losses.total + self.spectral * distance, {**parts, "spectral": distance.detach()}
 
     def validate(self) -> Mapping[str, float]:
-        """The stage's own loss; ordered, image j is cut to j mod K + 1 codes, so that every length counts equally."""
+        """The stage's own loss; image j is cut to one of the lengths that are trained, in turn, all K if unordered."""
         split = self.context.dataset.validation
         sums = torch.zeros(4, dtype=torch.float64)
         used = torch.zeros(self.context.recipe.autoencoder.codebook, dtype=torch.bool)
@@ -98,7 +100,7 @@ class AutoencoderTask:
         for start in processes.deal(range(0, len(split), VALIDATION_BATCH)):
             x = split.batch(slice(start, start + VALIDATION_BATCH), self.context.device)
             ordinal = torch.arange(start, start + len(x))
-            lengths = ordinal % self.codes + 1 if self.stage == "ordered" else torch.full_like(ordinal, self.codes)
+            lengths = ordinal % (self.codes - self.shortest + 1) + self.shortest
             done = self.network.train_pass(x, lengths.to(x.device), self.commitment)
             distance = self.distance(done.output, x).mean() if self.distance else x.new_zeros(())
             sums += len(x) * torch.stack([*done.losses, distance]).cpu()
@@ -140,9 +142,10 @@ class ResidualTask:
         self.examples = len(context.dataset.train)
         self.codes_per_example = codes = context.recipe.autoencoder.codes
         settings = _settings(context, stage)
-        # How much the error after each of the K codes counts, (K,); held out, every length counts equally.
+        # How much the error after each of the K codes counts, (K,); held out, all of these equally.
         if isinstance(settings, OrderedStage):
-            shares, judged = length_shares(settings.truncation, codes), torch.full((codes,), 1 / codes)
+            shares = length_shares(settings.truncation, codes)
+            judged = length_shares(Truncation(shortest=settings.truncation.shortest), codes).float()
         else:
             shares = judged = torch.nn.functional.one_hot(torch.tensor(codes - 1), codes)
         self.shares, self.judged = shares.float().to(context.device), judged.double()

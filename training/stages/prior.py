@@ -12,6 +12,7 @@ from models.runtime.executors import build_model
 from models.runtime.protocol import SampleRequest
 from training.audio.pictures import as_pictures
 from training.context import RunContext
+from training.data.fetching import fetching
 from training.draws import drawn
 from training.loop import train
 from training.progress import StageProgress, tile
@@ -50,9 +51,11 @@ class PriorTask:
         """Mean negative log-likelihood of a code, in nats."""
         chances = drawn(len(rows), lambda count: torch.rand(count, generator=torch.Generator().manual_seed(seed)))
         dropped = chances < self.label_dropout
-        labels = self.context.dataset.train.labels[rows].masked_fill(dropped, self.network.null_label)
+        with fetching():
+            codes, labels = self.codes[rows], self.context.dataset.train.labels[rows]
+        labels = labels.masked_fill(dropped, self.network.null_label)
         with self.context.autocast(self.context.recipe.stages.prior):
-            return self._nll(self.codes[rows], labels), {}
+            return self._nll(codes, labels), {}
 
     def validate(self) -> Mapping[str, float]:
         """Negative log-likelihood of a code in nats, with labels (`loss`) and without."""

@@ -168,6 +168,6 @@ def test_a_figure_whose_runs_are_missing_says_so() -> None:
         figures=(FigureRequest(figure="4a", claim="c"),),
     )
     (part,) = study_section(study, together(ordered=[ordered(0)])).parts
-    assert (part.drawn, part.missing, part.outcome) == (None, "no run of unordered is finished", None)
+    assert (part.drawn, part.missing, part.judgement) == (None, "no run of unordered is finished", None)
     (part,) = study_section(study, together(ordered=[ordered(0)], unordered=[unordered(1)])).parts
     assert part.missing == "ordered, unordered have no finished seed in common"

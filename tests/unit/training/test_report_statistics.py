@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.report.statistics import Interval, mean_interval, paired_interval, t_quantile
-from training.report.verdicts import decide, overall, show
+from training.report.verdicts import Verdict, decide, judge, show
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,37 @@ def test_a_verdict_follows_from_the_worst_difference(found: list[Interval], outc
 def test_a_verdict_says_where_it_fails() -> None:
     verdict = decide("A is below B", {"0.2": SURE, "0.4": HARM})
     assert verdict.sentence == "A is below B: does not hold (not at 0.4; least difference -1 [-2, 0] at 0.4)"
-    assert overall((decide("x", {"a": SURE}), verdict)) == "does not hold"
     with pytest.raises(ValueError, match="nothing was measured for 'x'"):
         decide("x", {})
+
+
+FAILS, HOLDS, HALF = (decide("x", {"a": found}) for found in (HARM, SURE, UNSURE))
+OF_ONE, NOT_OF_ONE = (decide("x", {"a": Interval(value=value, low=None, high=None, count=1)}) for value in (1, -1))
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "sentence"),
+    [
+        ([HOLDS, HOLDS], "Held: 2 of 2 statements hold (3 seeds)."),
+        ([HOLDS], "Held: 1 statement holds (3 seeds)."),
+        ([HOLDS, HALF], "Not decided with so few seeds: 1 of 2 statements holds, 1 holds on average only (3 seeds)."),
+        (
+            [HOLDS, HALF, FAILS],
+            "Held in part: 1 of 3 statements holds, 1 holds on average only, 1 does not hold (3 seeds).",
+        ),
+        ([FAILS, FAILS], "Did not hold: 2 of 2 statements do not hold (3 seeds)."),
+        ([OF_ONE], "Not decided with so few seeds: 1 statement holds (1 seed)."),
+        ([OF_ONE, NOT_OF_ONE], "Not decided with so few seeds: 1 of 2 statements holds, 1 does not hold (1 seed)."),
+        (
+            [HOLDS, OF_ONE],
+            "Not decided with so few seeds: 1 of 2 statements holds, 1 holds on average only (1 to 3 seeds).",
+        ),
+    ],
+)
+def test_a_claim_is_judged_by_all_its_statements(verdicts: list[Verdict], sentence: str) -> None:
+    judgement = judge(verdicts)
+    assert judgement.sentence == sentence
+    assert sentence.lower().startswith(f"{judgement.result}:")
 
 
 def test_numbers_as_text() -> None:

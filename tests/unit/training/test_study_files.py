@@ -12,7 +12,7 @@ from models.config import LSTMConfig
 from models.errors import RecipeError
 from training.recipe import BUNDLED as RECIPES
 from training.report.figures.registry import FIGURES
-from training.report.needs import NEEDED
+from training.report.needs import ALL_FIGURES, BASELINE_FIGURES, NEEDED
 from training.state import RunState, StageName
 from training.study.folder import Entry, StudyFolder
 from training.study.keys import essence, run_key, stage_keys
@@ -23,7 +23,8 @@ LSTM = {"kind": "lstm", "layers": 2, "width": 16}
 
 
 def test_every_bundled_study_is_valid_and_its_recipes_are() -> None:
-    assert bundled_studies() == ("data-size", "ordering", "priors", "quantisation", "tailored", "truncation")
+    names = ("data-size", "ordering", "ordering-emoji", "priors", "quantisation", "speech", "tailored", "truncation")
+    assert bundled_studies() == names
     for name in bundled_studies():
         study = load_study(name)
         assert study.name == name
@@ -32,7 +33,10 @@ def test_every_bundled_study_is_valid_and_its_recipes_are() -> None:
 
 def test_every_figure_of_the_paper_that_is_an_experiment_of_ours_has_a_study() -> None:
     asked = {request.figure for name in bundled_studies() for request in load_study(name).figures}
-    assert asked == set(NEEDED) == set(FIGURES)
+    of_baselines = {figure for figure, _ in BASELINE_FIGURES.values()}
+    assert asked == set(NEEDED)
+    assert asked | of_baselines == set(FIGURES) == set(ALL_FIGURES)
+    assert not asked & of_baselines
 
 
 def test_unordered_baselines_see_the_data_as_often_as_ordered_models() -> None:

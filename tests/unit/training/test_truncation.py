@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from toy_data import toy_split, write_idx_folder
+from toy_recipe import toy_run
 
 from models.truncation import sample_lengths
 from training.options import Truncation
+from training.stages.autoencoder import AutoencoderTask
 from training.truncation import length_shares
 
 laws = st.one_of(
@@ -56,3 +62,20 @@ def test_drawn_lengths_follow_the_law() -> None:
 def test_a_rate_belongs_to_the_geometric_law(law: str, rate: float | None) -> None:
     with pytest.raises(ValidationError, match="rate"):
         Truncation.model_validate({"law": law, "rate": rate})
+
+
+def test_epochs_are_judged_by_the_lengths_that_are_trained(tmp_path: Path) -> None:
+    """Uncut, the second stage is judged as the first one; cut, by all its lengths."""
+    context = toy_run(write_idx_folder(tmp_path / "toy", toy_split(100), toy_split(9, seed=1)), tmp_path / "run")
+    stages = context.recipe.stages
+    assert stages.ordered
+    uncut = stages.ordered.model_copy(update={"truncation": Truncation(shortest=context.recipe.autoencoder.codes)})
+    recipe = context.recipe.model_copy(update={"stages": stages.model_copy(update={"ordered": uncut})})
+    first, second = AutoencoderTask(context, "autoencoder"), AutoencoderTask(replace(context, recipe=recipe), "ordered")
+    cut = AutoencoderTask(context, "ordered")
+    first.start()
+    for task in (second, cut):
+        task.network.load_state_dict(first.network.state_dict())
+    with torch.inference_mode():
+        assert second.validate() == first.validate()
+        assert cut.validate()["reconstruction"] != first.validate()["reconstruction"]

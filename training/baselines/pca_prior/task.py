@@ -16,6 +16,7 @@ from training.baselines.pca_prior.sampling import sample
 from training.baselines.pca_prior.spaces import Encoded, PixelSpace, Space, fit_coefficients, shrink
 from training.context import Run
 from training.data.dataset import Split
+from training.data.fetching import fetching
 from training.draws import drawn
 from training.options import Optimisation
 from training.progress import StageProgress, tile
@@ -94,7 +95,8 @@ class DensityTask:
 
     def loss(self, rows: Tensor, seed: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Mean negative log-likelihood of a symbol, in nats; what lies inside the bins teaches nothing."""
-        images = self.images[rows]
+        with fetching():
+            images = self.images[rows]
         pixels = images.shape[1]
         noise = drawn(
             len(images), lambda count: torch.rand(count, pixels, generator=torch.Generator().manual_seed(seed))

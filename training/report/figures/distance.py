@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from training.evaluation.samples import codes_for
 from training.report.collect import Finished, ReportError, Runs
 from training.report.drawing import Drawn, Picture, Series, differences, line_plot, numbers, series, table
 from training.report.statistics import mean_interval
@@ -26,16 +27,17 @@ def draw_distances(runs: Runs, variants: Sequence[str], verdicts: tuple[Verdict,
     """Plot and table of the distances of some variants by fraction."""
     fractions = common_fractions(runs, variants)
     lines = [series(runs, variant, fractions, distances) for variant in variants]
-    return distance_figure(runs.first(variants[0]), fractions, lines, verdicts)
+    return distance_figure([runs.first(variant) for variant in variants], fractions, lines, verdicts)
 
 
 def distance_figure(
-    run: Finished, fractions: Sequence[float], lines: list[Series], verdicts: tuple[Verdict, ...]
+    behind: Sequence[Finished], fractions: Sequence[float], lines: list[Series], verdicts: tuple[Verdict, ...]
 ) -> Drawn:
-    """Plot and table of distances by fraction; `run` is any of those behind them."""
+    """Plot and table of distances by fraction; `behind` them is a run of each line."""
+    run = behind[0]
     name = run.report.distance.name
-    ticks = [(fraction, f"{fraction:g}") for fraction in fractions]
-    plot = line_plot(lines, "Distance of samples to real images", "fraction of the codes", name, ticks=ticks)
+    ticks, label = fraction_axis(behind, fractions)
+    plot = line_plot(lines, "Distance of samples to real images", label, name, ticks=ticks)
     caption = f"{name} of {run.report.samples.count:,} samples to real test images; mean over seeds and 95% band"
     floor = sum(run.report.distance.floor) / 2
     return Drawn(
@@ -48,6 +50,16 @@ def distance_figure(
             f"{run.report.extractor.test_accuracy.value:.1%} of the real test images.",
         ),
     )
+
+
+def fraction_axis(runs: Sequence[Finished], fractions: Sequence[float]) -> tuple[list[tuple[float, str]], str]:
+    """Ticks and label of an axis of fractions, with numbers of codes if all of these runs have as many."""
+    found = {run.report.codes for run in runs}
+    if len(found) > 1:
+        return [(fraction, f"{fraction:g}") for fraction in fractions], "fraction of the codes"
+    codes = found.pop()
+    ticks = [(fraction, f"{fraction:g}\n({codes_for(fraction, codes)})") for fraction in fractions]
+    return ticks, f"fraction of the codes (codes of {codes})"
 
 
 def distances(run: Finished) -> list[float]:

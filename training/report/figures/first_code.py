@@ -16,6 +16,7 @@ from models.runtime.sampling_loop import sample_codes
 from training.evaluation.pictures import sheet
 from training.evaluation.samples import decode
 from training.report.collect import Finished, Runs
+from training.report.compression import compressed
 from training.report.drawing import Drawn, Picture, Table
 from training.report.statistics import mean_interval, paired_interval
 from training.report.verdicts import decide, show
@@ -37,7 +38,7 @@ def draw(runs: Runs) -> Drawn:
             if run is runs.first(variant):
                 caption = f"{runs.titles[variant]}, seed {seed}: each row shares its first code, all codes drawn"
                 names = [f"group {row + 1}" for row in range(min(SHOWN, len(groups)))]
-                pictures.append(Picture(variant, caption, sheet(groups[: len(names)], names, ())))
+                pictures.append(Picture(variant, caption, compressed(sheet(groups[: len(names)], names, ()))))
     means = {variant: mean_interval(list(values.values())) for variant, values in found.items()}
     verdict = decide(
         "Samples that share their first code are more alike with ordered codes than with unordered ones",

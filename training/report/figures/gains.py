@@ -6,12 +6,12 @@ index to the next, as a share of the whole reduction err(0) - err(K). A sequence
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from training.evaluation.intervals import Estimate
 from training.report.collect import Finished, Runs
-from training.report.drawing import Drawn, Picture, Table, line_plot, numbers, series, table
+from training.report.drawing import Drawn, Picture, Series, Table, line_plot, numbers, series, table
 from training.report.statistics import mean_interval, paired_interval
 from training.report.verdicts import decide, show
 
@@ -25,27 +25,41 @@ def draw(runs: Runs) -> Drawn:
         series(runs, "unordered", x, _gains),
         series(runs, "ordered", x, _pca_gains, name="PCA", baseline=True),
     ]
-    places = [str(i) for i in x]
-    plot = line_plot(lines, "What each code adds", "i, index of the code or component", "Δ(i)", scale="symlog")
     disorder = {
-        "ordered": runs.values("ordered", lambda run: disorder_of(_gains(run))),
-        "unordered": runs.values("unordered", lambda run: disorder_of(_gains(run))),
+        lines[0].name: runs.values("ordered", lambda run: disorder_of(_gains(run))),
+        lines[1].name: runs.values("unordered", lambda run: disorder_of(_gains(run))),
         "PCA": runs.values("ordered", lambda run: disorder_of(_pca_gains(run))),
     }
-    midway = {
-        seed: (value + disorder["PCA"][seed]) / 2
-        for seed, value in disorder["unordered"].items()
-        if seed in disorder["PCA"]
-    }
-    verdict = decide(
-        "The Δ(i) of ordered codes decay, in disorder nearer to PCA's than to unordered codes'",
-        {"disorder, midway less ordered": paired_interval(midway, disorder["ordered"])},
-    )
+    statement = "The Δ(i) of ordered codes decay, in disorder nearer to PCA's than to unordered codes'"
+    return gains_figure(lines, disorder, statement, "code")
+
+
+def gains_figure(
+    lines: Sequence[Series], disorder: Mapping[str, Mapping[int, float]], statement: str, one: str
+) -> Drawn:
+    """Plot, tables and verdict.
+
+    Args:
+        lines: of what is ordered, of what is not, and of PCA, each Δ(i) by i.
+        disorder: the same three by name, each by seed.
+        statement: what holds if the first one's disorder is nearer to PCA's than to the second one's.
+        one: what i counts, beside components.
+    """
+    places = [f"{i:g}" for i in lines[0].x]
+    xlabel, ylabel = f"i, index of the {one} or component", "Δ(i), squared error per image"
+    plot = line_plot(lines, f"What each {one} adds", xlabel, ylabel, scale="symlog")
+    first, second, linear = disorder.values()
+    midway = {seed: (value + linear[seed]) / 2 for seed, value in second.items() if seed in linear}
+    verdict = decide(statement, {"disorder, midway less ordered": paired_interval(midway, first)})
     means = {name: mean_interval(list(values.values())) for name, values in disorder.items()}
     summary = Table(headings=("", "disorder"), rows=tuple((name, show(mean)) for name, mean in means.items()))
     return Drawn(
         pictures=(
-            Picture("gains", "Δ(i), reduction of the squared error per image; mean over seeds and 95% band", plot),
+            Picture(
+                "gains",
+                "Δ(i), reduction of the squared error per image, logarithmic beyond ±0.1; mean over seeds and 95% band",
+                plot,
+            ),
         ),
         tables=(summary, table("i", places, lines)),
         verdicts=(verdict,),

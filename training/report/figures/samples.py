@@ -16,7 +16,7 @@ from training.report.drawing import (
     series,
     table,
 )
-from training.report.figures.distance import common_fractions, places
+from training.report.figures.distance import common_fractions, fraction_axis, places
 from training.report.statistics import mean_interval
 from training.report.verdicts import decide
 
@@ -41,12 +41,13 @@ def draw(runs: Runs) -> Drawn:
         ),
         decide("Samples of ordered codes are recognised more often with each further fraction", rises),
     )
+    ticks, label = fraction_axis(runs.all(), fractions)
     plot = line_plot(
         lines,
         "Samples recognised as their label",
-        "fraction of the codes",
+        label,
         "share recognised",
-        ticks=list(zip(fractions, at, strict=True)),
+        ticks=ticks,
         from_zero=True,
     )
     sheets = [

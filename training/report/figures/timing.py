@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from training.evaluation.samples import codes_for
 from training.report.collect import Finished, Runs
 from training.report.drawing import Drawn, Picture, line_plot, numbers, series, table
-from training.report.figures.distance import common_fractions, places
+from training.report.figures.distance import common_fractions, fraction_axis, places
 from training.report.sampling_time import BATCH, sampling_time
 from training.report.statistics import mean_interval
 from training.report.verdicts import decide
@@ -42,10 +42,8 @@ def draw(runs: Runs) -> Drawn:
         ),
     )
     at = places(fractions)
-    ticks = list(zip(fractions, at, strict=True))
-    plot = line_plot(
-        lines, f"Time to sample {BATCH}", "fraction of the codes", "milliseconds", ticks=ticks, from_zero=True
-    )
+    ticks, label = fraction_axis(list(runs.variants["ordered"].values()), fractions)
+    plot = line_plot(lines, f"Time to sample a batch of {BATCH}", label, "milliseconds", ticks=ticks, from_zero=True)
     time = sampling_time(runs.first("ordered"))
     facts = f"{time.machine}, {time.threads} thread(s), executor {time.executor}, median of {time.repeats}"
     return Drawn(

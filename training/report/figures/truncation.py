@@ -18,8 +18,9 @@ def draw(runs: Runs) -> Drawn:
     """The figure; the mildest and the strongest of the geometric laws are held against the uniform one."""
     rates = {variant: law.rate for variant in runs.variants if (law := _law(runs, variant)) and law.rate is not None}
     laws = ["uniform", *sorted(rates, key=lambda variant: rates[variant])]
-    verdicts = (_mild(runs, laws[1]), _strong(runs, laws[-1])) if rates else ()
-    drawn = draw_distances(runs, laws, verdicts)
+    mild = (_mild(runs, laws[1]),) if rates else ()
+    strong = (_strong(runs, laws[-1]),) if len(rates) > 1 else ()  # one law cannot be both
+    drawn = draw_distances(runs, laws, (*mild, *strong))
     codes = runs.first("uniform").report.codes
     shares = [_shares(runs, variant, codes) for variant in laws]
     plot = line_plot(shares, "Laws of truncation", "codes kept", "probability", from_zero=True)
