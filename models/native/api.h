@@ -50,6 +50,19 @@ struct DecoderWeights {
     float leak, low, high;  // slope below zero between layers; range of the media
 };
 
+struct CorrectionWeights {
+    LinearWeights read, write, directions;  // the last without a bias: zeros
+};
+
+struct ResidualWeights {
+    int32_t codes, codebook, depth, width;
+    const float *entries;  // (codebook, depth)
+    NormWeights norm;      // of the state, for every code: ones and zeros
+    const CorrectionWeights *correction;  // (codes)
+    LinearWeights readout;                // the state to a sample
+    float low, high;                      // range of the media
+};
+
 struct Draw {
     double temperature, top_p;
     int32_t top_k;
@@ -75,4 +88,9 @@ struct Kernels {
     void (*decoder_free)(void *decoder);
     // codes (count, codes), the first `lengths` of each taken; media (count, outputs, height, width) of the last layer.
     void (*decoder_run)(void *decoder, int32_t count, const int32_t *codes, const int32_t *lengths, float *media);
+
+    // The same for the residual kind; media (count, outputs of the readout).
+    void *(*residual_new)(const ResidualWeights *);
+    void (*residual_free)(void *residual);
+    void (*residual_run)(void *residual, int32_t count, const int32_t *codes, const int32_t *lengths, float *media);
 };

@@ -79,6 +79,25 @@ class DecoderWeights(ctypes.Structure):
     )
 
 
+class CorrectionWeights(ctypes.Structure):
+    """What one code of the residual kind does to the state."""
+
+    _fields_ = (("read", LinearWeights), ("write", LinearWeights), ("directions", LinearWeights))
+
+
+class ResidualWeights(ctypes.Structure):
+    """The codebook's entries, what every code does, and how a sample is read off."""
+
+    _fields_ = (
+        *((name, c_int32) for name in ("codes", "codebook", "depth", "width")),
+        ("entries", _floats),
+        ("norm", NormWeights),
+        ("correction", POINTER(CorrectionWeights)),
+        ("readout", LinearWeights),
+        *((name, c_float) for name in ("low", "high")),
+    )
+
+
 class Draw(ctypes.Structure):
     """How codes are drawn from logits."""
 
@@ -103,6 +122,9 @@ class Kernels(ctypes.Structure):
         ("decoder_new", ctypes.CFUNCTYPE(c_void_p, POINTER(DecoderWeights))),
         ("decoder_free", ctypes.CFUNCTYPE(None, c_void_p)),
         ("decoder_run", ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_void_p, c_void_p, c_void_p)),
+        ("residual_new", ctypes.CFUNCTYPE(c_void_p, POINTER(ResidualWeights))),
+        ("residual_free", ctypes.CFUNCTYPE(None, c_void_p)),
+        ("residual_run", ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_void_p, c_void_p, c_void_p)),
     )
 
 

@@ -20,15 +20,18 @@ from models.build import Autoencoder
 from models.native import library
 from models.native.library import (
     ConvolutionWeights,
+    CorrectionWeights,
     DecoderWeights,
     Kernels,
     LayerWeights,
     LinearWeights,
     NormWeights,
     PriorWeights,
+    ResidualWeights,
 )
 from models.networks import UpsampledConvolution
 from models.prior.transformer import Block, TransformerPrior
+from models.residual import Correction, ResidualAutoencoder
 from models.runtime.buckets import power_of_two_buckets
 from models.runtime.executor import Draw
 
@@ -37,7 +40,7 @@ class NativeExecutor:
     """Slots in the library's memory; a batch needs no padding.
 
     Args:
-        autoencoder: on the CPU; only its decoder and codebook are used. One that is not convolutional decodes in torch.
+        autoencoder: on the CPU; only its decoder and codebook are used.
         prior: on the CPU.
         kernels: of one instruction set.
         eight_bit: whether the prior's matrices are rounded to eight bits, and their inputs as they come: quicker, and
@@ -62,17 +65,21 @@ class NativeExecutor:
         self._shape = autoencoder.media.shape
         weights = _Weights()
         self._prior = _made(kernels.prior_new(weights.prior(prior, slots, eight_bit)))
-        self._autoencoder = autoencoder
         if isinstance(autoencoder, OrderedVQVAE):
             self._decoder = _made(kernels.decoder_new(weights.decoder(autoencoder)))
+            self._run_decoder, self._free_decoder = kernels.decoder_run, kernels.decoder_free
+        else:
+            self._decoder = _made(kernels.residual_new(weights.residual(autoencoder)))
+            self._run_decoder, self._free_decoder = kernels.residual_run, kernels.residual_free
         self._codes = library.view_integers(kernels.prior_codes(self._prior), (slots, prior.codes))
         self._positions = library.view_integers(kernels.prior_positions(self._prior), (slots,))
         self._codebook = prior.codebook
 
     def __del__(self) -> None:
-        for free, made in (("prior_free", "_prior"), ("decoder_free", "_decoder")):
-            if hasattr(self, made):
-                getattr(self._kernels, free)(getattr(self, made))
+        if hasattr(self, "_prior"):
+            self._kernels.prior_free(self._prior)
+        if hasattr(self, "_decoder"):
+            self._free_decoder(self._decoder)
 
     @property
     def weight_bytes(self) -> int:
@@ -93,10 +100,8 @@ class NativeExecutor:
         """See `Executor.decode`."""
         rows = list(slots)
         codes, lengths = self._codes[rows], self._positions[rows]
-        if not isinstance(self._autoencoder, OrderedVQVAE):
-            return _decoded(self._autoencoder, codes, lengths)
         media = np.empty((len(rows), *self._shape), np.float32)
-        self._kernels.decoder_run(self._decoder, len(rows), codes.ctypes.data, lengths.ctypes.data, media.ctypes.data)
+        self._run_decoder(self._decoder, len(rows), codes.ctypes.data, lengths.ctypes.data, media.ctypes.data)
         return media
 
     def codes(self, slots: Sequence[int]) -> list[list[int]]:
@@ -113,13 +118,6 @@ class NativeExecutor:
         """(C,): those from which the last step drew for its slot number `row`."""
         address = self._kernels.prior_logits(self._prior, row)
         return library.view_floats(address, (self._codebook,)).copy()
-
-
-@torch.inference_mode()
-def _decoded(autoencoder: Autoencoder, codes: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.float32]:
-    media = autoencoder.decode_codes(torch.from_numpy(codes).long(), torch.from_numpy(lengths).long())
-    decoded: NDArray[np.float32] = media.numpy()
-    return decoded
 
 
 def _integers(numbers: Sequence[int]) -> ctypes.Array[c_int32]:
@@ -178,6 +176,35 @@ class _Weights:
             low=low,
             high=high,
         )
+
+    def residual(self, autoencoder: ResidualAutoencoder) -> ResidualWeights:
+        config = autoencoder.config
+        low, high = RANGES[autoencoder.media.type]
+        plain = NormWeights(self._floats(torch.ones(config.width)), self._floats(torch.zeros(config.width)))
+        corrections = [self._correction(cast("Correction", each)) for each in autoencoder.corrections]
+        return ResidualWeights(
+            codes=config.codes,
+            codebook=config.codebook,
+            depth=config.depth,
+            width=config.width,
+            entries=self._floats(autoencoder.quantiser.codebook),
+            norm=plain,
+            correction=(CorrectionWeights * len(corrections))(*corrections),
+            readout=self._matrix(autoencoder.readout, autoencoder.mean),
+            low=low,
+            high=high,
+        )
+
+    def _correction(self, correction: Correction) -> CorrectionWeights:
+        directions = correction.directions
+        no_bias = torch.zeros(directions.shape[1])
+        return CorrectionWeights(
+            self._linear(correction.read), self._linear(correction.write), self._matrix(directions, no_bias)
+        )
+
+    def _matrix(self, matrix: Tensor, bias: Tensor) -> LinearWeights:
+        """Of a row (inputs) by a matrix (inputs, outputs)."""
+        return LinearWeights(self._floats(matrix.T), self._floats(bias), *matrix.shape)
 
     def _layer(self, block: Block) -> LayerWeights:
         return LayerWeights(

@@ -15,14 +15,20 @@ from torch import Tensor
 from models.bundle.networks import load_networks
 from models.bundle.writer import round_to_half, write_bundle
 from models.config import Media, ResidualConfig
+from models.native import library
+from models.native.library import INSTRUCTION_SETS
+from models.prior import TransformerPrior
 from models.quantiser import Quantiser
 from models.residual import Correction, ResidualAutoencoder
 from models.runtime.executors import available, build_model
+from models.runtime.native import NativeExecutor
+from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import SampleRequest
 
 CODES, CODEBOOK = RESIDUAL.codes, RESIDUAL.codebook
 SHAPE = (3, 4, 6)
 IMAGE = Media(type="image", shape=SHAPE)
+HERE = [name for name in INSTRUCTION_SETS if library.kernels(name) is not None]
 CLIP = Media(type="audio", shape=(1, 40), sample_rate=8000)
 
 
@@ -165,6 +171,31 @@ def test_executors_decode_what_it_decodes(executor: str, half: bool) -> None:
     expected = networks.autoencoder.decode_codes(codes, torch.tensor([3, 0, 6, 5])).numpy()
     assert expected.std() > 0.01
     assert np.allclose(decoded.media, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("instructions", HERE)
+@pytest.mark.parametrize(("depth", "width", "hidden"), [(3, 5, 4), (7, 33, 70), (16, 48, 16)])
+def test_natively_a_sample_is_the_same_whoever_is_decoded_with_it(
+    instructions: str, depth: int, width: int, hidden: int
+) -> None:
+    """More samples than are decoded at once, of every length in any order, against the reference and each alone."""
+    kind = ResidualConfig(kind="residual", codes=CODES, codebook=CODEBOOK, depth=depth, width=width, hidden=hidden)
+    autoencoder, slots = random_autoencoder(IMAGE, kind), 101
+    networks = tiny_networks(tiny_manifest(shape=SHAPE, autoencoder=kind))
+    kernels = library.kernels(instructions)
+    assert kernels is not None
+    assert isinstance(networks.prior, TransformerPrior)
+    model = OrderedModel(networks.prior, NativeExecutor(autoencoder, networks.prior, slots, kernels))
+    lengths = [slot * 7 % (CODES + 1) for slot in range(slots)]
+    for slot, length in enumerate(lengths):
+        model.begin(slot, SampleRequest(slot, codes=tuple((slot + place) % CODEBOOK for place in range(length))))
+    together = model.decode(range(slots))
+    codes = torch.tensor([each + [0] * (CODES - len(each)) for each in together.codes])
+    expected = autoencoder.decode_codes(codes, torch.tensor(lengths)).numpy()
+    assert expected.std() > 0.01
+    assert np.allclose(together.media, expected, atol=1e-4, rtol=0)
+    for slot in (0, 1, 50, 100):
+        assert np.array_equal(model.decode([slot]).media[0], together.media[slot])
 
 
 def test_the_prior_stays_native_and_draws_the_same_codes() -> None:
