@@ -6,7 +6,7 @@ There is no await between the check and the count, so that in the one event loop
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from service.backlog import Backlog
 from service.errors import DeadlineInfeasible, Draining, Overloaded, WorkerLost
@@ -16,8 +16,7 @@ _WARNED, _MOST_CAUTIOUS = 0.25, 2.0
 _LATE_SHARE = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Prospect:
+class Prospect(NamedTuple):
     """What a request would find inside.
 
     Attributes:
@@ -39,8 +38,7 @@ class Prospect:
     ready_in_ms: float | None = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """What a request that was let in takes up until it has had its ending.
 
     Attributes:
@@ -119,7 +117,7 @@ class Admission:
     def extend(self, place: Place, deadline: float, prospect: Prospect) -> Place:
         """A request that was let in has a later deadline."""
         self.leave(place)
-        later = replace(place, deadline=deadline, lead=self._lead(deadline, prospect))
+        later = place._replace(deadline=deadline, lead=self._lead(deadline, prospect))
         self._enter(later)
         return later
 

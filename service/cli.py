@@ -1,4 +1,4 @@
-"""The commands `anytime serve` and `anytime generate`; `anytime bench deadline` joins them from its own package."""
+"""The commands `anytime serve` and `anytime generate`; those of `anytime bench` join them from their own package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from models.cli import bench
-from service.bench.cli import deadline
+from service.bench.cli import api, deadline
 from service.commands.simulate import simulate
 from service.settings import Settings, read_settings
 
@@ -40,6 +40,7 @@ def register(app: typer.Typer) -> None:
     app.command()(generate)
     app.command()(simulate)
     bench.command()(deadline)
+    bench.command()(api)
 
 
 @_with_settings

@@ -191,10 +191,11 @@ class Failed(_Message, frozen=True):
 
 
 class StepStat(msgspec.Struct, frozen=True):
-    """One step of the loop: how many slots advanced, and how long it took in seconds."""
+    """Steps of the loop that were alike: how many slots advanced, how long each took in seconds, how many they were."""
 
     batch: int
     seconds: float
+    times: int = 1
 
 
 class Stats(_Message, frozen=True):

@@ -25,10 +25,10 @@ class Settings(BaseSettings):
     bundles: Path = Field(PRETRAINED, description="A bundle, or a folder of bundles.")
     workers: int = Field(1, ge=1, le=64, description="Worker processes; each has its own copy of every model.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the workers run.")
-    executor: Literal["auto", "native", "native-int8", "reference"] = Field(
+    executor: Literal["auto", "native", "native-int8", "null", "reference"] = Field(
         "auto",
         description="What computes: native is C++ for CPUs, native-int8 several times as fast and not quite the same, "
-        "reference is plain PyTorch.",
+        "reference is plain PyTorch, and null computes nothing, to measure everything else.",
     )
     threads: int = Field(1, ge=1, le=256, description="CPU threads per worker for PyTorch; native runs on one.")
     slots: int = Field(64, ge=1, le=4096, description="Samples in progress at once, per model and worker.")

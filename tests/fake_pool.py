@@ -79,6 +79,12 @@ class FakeTicket:
             if self._ended:
                 return
 
+    async def answer(self) -> messages.Result | None:
+        async for message in self:
+            if isinstance(message, messages.Result):
+                return message
+        return None
+
     def extend(self, deadline: float) -> None:
         self.deadline = deadline
 

@@ -7,6 +7,7 @@ from models.errors import DeviceError
 from models.native import library
 from models.prior import Prior, TransformerPrior
 from models.runtime.native import NativeExecutor
+from models.runtime.null import NullExecutor
 from models.runtime.ordered import OrderedModel
 from models.runtime.reference import ReferenceExecutor
 
@@ -23,12 +24,14 @@ def build_model(autoencoder: Autoencoder, prior: Prior, slots: int, executor: st
     must all draw the same codes, and executors differ in their last bits.
 
     Args:
-        executor: "reference", "native", "native-int8" (which rounds the prior's weights), or "auto" for the native one
-            where it can be had.
+        executor: "reference", "native", "native-int8" (which rounds the prior's weights), "null" (which computes
+            nothing), or "auto" for the native one where it can be had.
 
     Raises:
         DeviceError: if a native one is asked for and cannot be had.
     """
+    if executor == "null":
+        return OrderedModel(prior, NullExecutor(autoencoder, prior, slots))
     kernels = library.kernels() if executor != "reference" and _obstacle(prior) is None else None
     if kernels is not None and isinstance(prior, TransformerPrior):
         eight_bit = executor == "native-int8"

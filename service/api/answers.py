@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import quote
 
@@ -154,11 +153,7 @@ def media_headers(ticket_id: str, result: messages.Result, resolved: Resolved, a
 
 def server_timing(timing: messages.Timing, total_ms: float) -> str:
     """The value of `Server-Timing` (W3C)."""
-    parts: Mapping[str, float] = {
-        "queue": timing.queue_ms,
-        "sample": timing.sample_ms,
-        "decode": timing.decode_ms,
-        "encode": timing.encode_ms,
-        "total": total_ms,
-    }
-    return ", ".join(f"{name};dur={value:.3f}" for name, value in parts.items())
+    return (
+        f"queue;dur={timing.queue_ms:.3f}, sample;dur={timing.sample_ms:.3f}, decode;dur={timing.decode_ms:.3f}, "
+        f"encode;dur={timing.encode_ms:.3f}, total;dur={total_ms:.3f}"
+    )

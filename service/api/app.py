@@ -53,7 +53,7 @@ def create_app(settings: Settings, pool: Pool | None = None, metrics: Metrics | 
     app.add_api_route("/", _home, include_in_schema=False)
     app.add_exception_handler(ServiceError, _problem)
     app.add_exception_handler(HTTPException, _problem)
-    app.entrance = ArrivalMiddleware(app.layers, generate.serve, server)
+    app.entrance = ArrivalMiddleware(app.layers, generate.generate, server)
     return app
 
 

@@ -20,7 +20,7 @@ from service.api.deadlines import deadline_ms
 from service.api.documents import GENERATE_DOCUMENT
 from service.api.negotiation import JSON, choose
 from service.api.problems import UnsupportedMediaType, from_validation
-from service.api.receipt import when_gone
+from service.api.receipt import presence_of, respond
 from service.api.resolve import Resolved, find_model, resolve
 from service.api.schemas import GenerateRequest
 from service.api.server import Server, server_of
@@ -48,24 +48,20 @@ _HURRY = msgspec.json.Decoder(_Hurry)
 class _Delivery(Response):
     """A response that tells when its last byte was handed to the transport, and whether the reader held that up."""
 
-    def __init__(self, content: bytes, media_type: str, headers: dict[str, str], clock: Clock) -> None:
+    def __init__(self, content: bytes, media_type: bytes, headers: list[tuple[bytes, bytes]], clock: Clock) -> None:
         # Not by `Response` itself, which takes its time over what is known here.
-        self.status_code, self.body, self.background = 200, content, None
-        headers |= {"content-type": media_type, "content-length": str(len(content))}
-        self.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self.status_code, self.background = 200, None
+        self._content = content
+        length = str(len(content)).encode()
+        self.raw_headers = [*headers, (b"content-type", media_type), (b"content-length", length)]
         self._clock = clock
         self.handed_over: Callable[[bool], None]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         start = self._clock.now()
-        await super().__call__(scope, receive, send)
+        named = scope["state"]["exchange"].begin(self.status_code)
+        await respond(scope, send, [*self.raw_headers, named], self._content)
         self.handed_over(self._clock.now() - start > STALL_SECONDS)
-
-
-async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one request; raises what prevents an answer."""
-    response = await generate(Request(scope, receive, send))
-    await response(scope, receive, send)
 
 
 @router.post(GENERATE_PATH, summary="Generate samples inside a deadline", **GENERATE_DOCUMENT)
@@ -81,8 +77,9 @@ async def generate(request: Request) -> Response:
         return Response(status_code=_CLIENT_CLOSED)
     manifest = find_model(body.model, server.pool.manifests)
     account.model = manifest.name
-    file_format = choose(_accept(request), manifest.media, body.format, body.n)
-    account.deadline_ms = deadline_ms(body.deadline_ms, request.headers.raw, server.settings)
+    accept = _accept(request)
+    file_format = choose(accept, manifest.media, body.format, body.n) if accept else None
+    account.deadline_ms = deadline_ms(body.deadline_ms, request.scope["headers"], server.settings)
     resolved = resolve(body, manifest, server.settings, file_format=file_format)
     ticket = server.pool.submit(resolved.generation, account.deadline)
     account.accepted(ticket.id)
@@ -104,17 +101,29 @@ async def generate(request: Request) -> Response:
 
 async def _read(request: Request, account: Account, server: Server) -> GenerateRequest:
     """Read and validate the body. Raises the problems of an unreadable or invalid one, and ClientDisconnect."""
-    content_type = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    if content_type != JSON:
-        raise UnsupportedMediaType(f"The body must be {JSON}.")
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType("The body must not be compressed.")
-    body = await request.body()
+    for name, value in request.scope["headers"]:
+        if name == b"content-type" and value.partition(b";")[0].strip().lower() != JSON.encode():
+            raise UnsupportedMediaType(f"The body must be {JSON}.")
+        if name == b"content-encoding" and value.strip().lower() != b"identity":
+            raise UnsupportedMediaType("The body must not be compressed.")
+    body = await _body(request.receive)
     _check_hurry(request, body, account, server)
     try:
         return GenerateRequest.model_validate_json(body)
     except ValidationError as error:
         raise from_validation(error) from error
+
+
+async def _body(receive: Receive) -> bytes:
+    """The whole body. Raises ClientDisconnect if it ends too soon."""
+    pieces: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(pieces)
 
 
 def _check_hurry(request: Request, body: bytes, account: Account, server: Server) -> None:
@@ -133,7 +142,7 @@ def _check_hurry(request: Request, body: bytes, account: Account, server: Server
         hurry = _HURRY.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return  # what is wrong with it is found out in full
-    if waited_ms < deadline_ms(hurry.deadline_ms, request.headers.raw, server.settings):
+    if waited_ms < deadline_ms(hurry.deadline_ms, request.scope["headers"], server.settings):
         return
     account.model = find_model(hurry.model, server.pool.manifests).name
     smallest_ms = server.pool.minimum_deadline_ms(account.model)
@@ -148,19 +157,18 @@ def _check_hurry(request: Request, body: bytes, account: Account, server: Server
 
 def _accept(request: Request) -> str | None:
     """All Accept headers as one, or None if there is none."""
-    values = request.headers.getlist("accept")
+    values = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"accept"]
     return ",".join(values) if values else None
 
 
 async def _result_unless_disconnected(request: Request, ticket: Ticket) -> messages.Result | None:
     """Wait for the answer; None if the client went away first, and then the ticket is cancelled."""
+    presence = presence_of(request.scope)
+    presence.at_end(ticket.cancel)
     try:
-        with when_gone(request.scope, ticket.cancel):
-            async for message in ticket:
-                if isinstance(message, messages.Result):
-                    return message
-        return None
+        return await ticket.answer()
     finally:
+        presence.at_end(None)
         ticket.cancel()  # without effect if it has ended
 
 
@@ -168,14 +176,15 @@ def _response(
     ticket_id: str, result: messages.Result, resolved: Resolved, account: Account, *, bare: bool
 ) -> _Delivery:
     """The bare sample with the facts in its headers, or JSON."""
-    headers = {
-        "server-timing": server_timing(result.timing, account.elapsed_ms()),
-        "cache-control": "no-store",
-        "vary": "Accept",
-    }
+    headers = [
+        (b"server-timing", server_timing(result.timing, account.elapsed_ms()).encode()),
+        (b"cache-control", b"no-store"),
+        (b"vary", b"Accept"),
+    ]
     if bare:
-        headers |= media_headers(ticket_id, result, resolved, account)
+        facts = media_headers(ticket_id, result, resolved, account)
+        headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in facts.items()]
         media_type = MEDIA_TYPES[resolved.generation.encoding.format]
-        return _Delivery(result.outputs[0].data, media_type, headers, account.clock)
+        return _Delivery(result.outputs[0].data, media_type.encode(), headers, account.clock)
     body = _ENCODER.encode(answer_of(ticket_id, result, resolved, account))
-    return _Delivery(body, JSON, headers, account.clock)
+    return _Delivery(body, JSON.encode(), headers, account.clock)

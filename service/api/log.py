@@ -13,6 +13,7 @@ LOGGER = "service.request"
 _logger = logging.getLogger(LOGGER)
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 _DELAY_S = 0.1
+_ENCODER = msgspec.json.Encoder()
 
 
 def _wall_clock() -> datetime:
@@ -30,7 +31,7 @@ class RequestLog:
 
     def __init__(self, wall_clock: Callable[[], datetime] = _wall_clock) -> None:
         self._wall_clock = wall_clock
-        self._lines: list[bytes] = []
+        self._lines: list[dict[str, object]] = []
 
     def add(self, path: str, **fields: object) -> None:
         """Log one finished request, in a running event loop; probes only at the level debug."""
@@ -38,13 +39,11 @@ class RequestLog:
             return
         if not self._lines:
             asyncio.get_running_loop().call_later(_DELAY_S, self.flush)
-        line = {"time": self._wall_clock().isoformat(timespec="milliseconds"), "path": path}
-        self._lines.append(
-            msgspec.json.encode(line | {key: field for key, field in fields.items() if field is not None})
-        )
+        said = {key: field for key, field in fields.items() if field is not None}
+        self._lines.append({"time": self._wall_clock().isoformat(timespec="milliseconds"), "path": path, **said})
 
     def flush(self) -> None:
         """Write now what there is."""
         if self._lines:
             lines, self._lines = self._lines, []
-            _logger.info("%s", b"\n".join(lines).decode())
+            _logger.info("%s", _ENCODER.encode_lines(lines).decode().removesuffix("\n"))

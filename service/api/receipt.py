@@ -1,39 +1,52 @@
-"""What only the connection knows of a request: when its first bytes came, and when the client is gone."""
+"""What only the connection knows: when a request's first bytes came, when the client is gone, how to answer at once."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import struct
 import sys
-from collections.abc import Callable, Generator
+import weakref
+from collections.abc import Callable, Sequence
 
-from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from service.clock import Clock
 
 RECEIVED = "received"
 """Key in the scope's state: seconds on the server's clock."""
 _PRESENCE = "presence"
+_CYCLE = "cycle"
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""Names, in small letters, and values, as ASGI has them."""
 
 _LAST_DATA = struct.Struct("=52xI")  # of Linux's tcp_info: milliseconds since data came
 _RESOLUTION_S = 0.008  # two ticks of a kernel that counts time in four milliseconds
 
 
 class Presence:
-    """Whether the client of a request is still there, and what is to happen once it is not."""
+    """Whether the client of a request is still there.
+
+    ASGI would have a task wait for the message that it is not: one more for every request, started and cancelled.
+    """
 
     def __init__(self) -> None:
-        self.over = False
-        self.at_end: Callable[[], object] | None = None
+        self._over = False
+        self._act: Callable[[], object] | None = None
+
+    def at_end(self, act: Callable[[], object] | None) -> None:
+        """Do this as soon as the client goes away, or at once if it has gone; None to do nothing from now on."""
+        self._act = act
+        if self._over and act:
+            act()
 
     def end(self) -> None:
         """The client is gone."""
-        self.over = True
-        if self.at_end:
-            self.at_end()
+        self._over = True
+        if self._act:
+            self._act()
 
 
 def stamping(clock: Clock) -> type[HttpToolsProtocol]:
@@ -50,6 +63,11 @@ def stamping(clock: Clock) -> type[HttpToolsProtocol]:
             self._presence = Presence()
             self.scope["state"] |= {RECEIVED: clock.now() - unread_s(self.transport), _PRESENCE: self._presence}
 
+        def on_headers_complete(self) -> None:
+            super().on_headers_complete()
+            if self.cycle is not None and self.cycle.scope is self.scope:  # else it becomes a websocket
+                self.scope["state"][_CYCLE] = weakref.ref(self.cycle)
+
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
             if self._presence is not None:
@@ -58,21 +76,41 @@ def stamping(clock: Clock) -> type[HttpToolsProtocol]:
     return Stamping
 
 
-@contextlib.contextmanager
-def when_gone(scope: Scope, act: Callable[[], object]) -> Generator[None, None, None]:
-    """Within it, act as soon as the request's client goes away, or at once if it has gone.
+async def respond(scope: Scope, send: Send, headers: Headers, body: bytes) -> None:
+    """Send a complete response of status 200. `headers` must be well formed, and say how long the body is.
 
-    ASGI would have a task wait for that message: one more for every request, started and cancelled. Without a
-    connection, as in a rehearsal, nobody goes.
+    A connection of this process writes all of it at once. By two messages of ASGI it would be two writes, each of them
+    a call to the system and a packet that wakes up the client.
     """
-    presence = scope["state"].get(_PRESENCE, Presence())
-    presence.at_end = act
-    if presence.over:
-        act()
-    try:
-        yield
-    finally:
-        presence.at_end = None
+    reference: weakref.ref[RequestResponseCycle] | None = scope["state"].get(_CYCLE)
+    cycle = reference() if reference else None
+    if cycle is None:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        return
+    if cycle.flow.write_paused:
+        await cycle.flow.drain()
+    if cycle.disconnected:
+        return
+    lines = [STATUS_LINE[200]]
+    for name, value in (*cycle.default_headers, *headers):
+        lines += (name, b": ", value, b"\r\n")
+    if not cycle.keep_alive:
+        lines.append(b"connection: close\r\n")
+    cycle.transport.write(b"".join((*lines, b"\r\n", body)))
+    # What uvicorn does at the end of a response.
+    cycle.waiting_for_100_continue = False
+    cycle.response_started = cycle.response_complete = True
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+
+
+def presence_of(scope: Scope) -> Presence:
+    """The presence of a request's client. Without a connection, as in a rehearsal, nobody goes."""
+    presence: Presence | None = scope["state"].get(_PRESENCE)
+    return presence or Presence()
 
 
 def unread_s(transport: asyncio.BaseTransport) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from models.bundle.manifest import Manifest
 from models.config import Media
@@ -19,8 +19,7 @@ from service.settings import Settings
 _LABELS_LISTED = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """A request that can be served. `label` is the class's name as the bundle has it."""
 
     manifest: Manifest

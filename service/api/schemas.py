@@ -40,7 +40,8 @@ class GenerateRequest(BaseModel):
         0, ge=0, le=LARGEST_INDEX, description="Of the first sample: to go on from one of several, its own."
     )
     codes: list[int] = Field(
-        [],
+        default_factory=list,  # a default of [] would be copied for every request, and not quickly
+        json_schema_extra={"default": []},
         description="The first codes of every sample, given: with an answer's own codes, seed, index and parameters it "
         "is gone on with where it stopped; with another seed, what follows is a variation.",
     )

@@ -9,4 +9,7 @@
 6. `cells` counts, `report` writes it down, `console` shows it.
 
 `deadline` is the run from first to last.
+
+`overhead` is another run, of what requests cost whose model takes no time: over the same connections, and with a
+server that `launch` starts; `overhead_console` shows it.
 """

@@ -1,4 +1,4 @@
-"""The command `anytime bench deadline`."""
+"""The commands `anytime bench deadline` and `anytime bench api`."""
 
 from __future__ import annotations
 
@@ -100,6 +100,58 @@ def deadline(
         write_json(report, out)
     if trace is not None:
         write_trace(lines, trace)
+
+
+def api(
+    url: Annotated[str | None, typer.Option(help="A running server; one with a null model if left out.")] = None,
+    bundles: Annotated[Path | None, typer.Option(help="What that null model looks like from outside.")] = None,
+    rate: Annotated[str, typer.Option(help="Requests per second of the open loads.")] = "500,1000,1500",
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests under way that saturate the server.")] = 16,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each load lasts.")] = 5.0,
+    warmup: Annotated[float, typer.Option(min=0, help="Seconds before anything counts.")] = 1.0,
+    model: Annotated[str | None, typer.Option(help="Name of the model, if several are loaded.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="Run the API process of the started server under cProfile, and write that here.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the numbers to this file.")] = None,
+) -> None:
+    """Measure what a request costs around the model: reading, deciding, handing over, encoding, answering.
+
+    Starts a server whose model computes nothing, and asks it for complete samples: one at a time, then at given rates,
+    then as fast as it can. The server and this program share the machine.
+
+    Examples:
+        anytime bench api --json api.json
+
+        anytime bench api --rate 1000 --profile api.prof
+    """
+    from rich.console import Console
+
+    from service.bench.launch import null_server
+    from service.bench.overhead import Wish, run
+    from service.bench.overhead_console import introduction, profile_lines, remarks, table
+    from service.bench.report import write_json
+    from service.settings import PRETRAINED
+
+    if url is not None and (profile or bundles):
+        raise typer.BadParameter("a running server is measured as it is", param_hint="--url")
+    for file in (out, profile):
+        _check_folder(file)
+    wish = Wish(_numbers(rate, "--rate"), concurrency, seconds, warmup, model)
+    if url is None:
+        with null_server(bundles or PRETRAINED, profile) as launched:
+            report = run(launched.url, launched, wish, profiled=profile is not None)
+    else:
+        report = run(url, None, wish)
+    console = Console()
+    console.print(introduction(report), markup=False, highlight=False, soft_wrap=True)
+    console.print(table(report))
+    for sentence in remarks(report):
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    if profile is not None:
+        console.print(profile_lines(profile), markup=False, highlight=False, soft_wrap=True)
+    if out is not None:
+        write_json(report, out)
 
 
 def _numbers(text: str, option: str) -> tuple[float, ...]:

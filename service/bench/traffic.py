@@ -41,7 +41,13 @@ class Traffic:
     busy: float
 
 
-async def offer(target: Target, ask: Ask, plan: Sequence[Planned], patience: float = _PATIENCE_SECONDS) -> Traffic:
+async def offer(
+    target: Target,
+    ask: Ask,
+    plan: Sequence[Planned],
+    patience: float = _PATIENCE_SECONDS,
+    prepared: int | None = None,
+) -> Traffic:
     """Send each request of the schedule when it is due, and wait until every one has ended.
 
     Where the generator falls behind it sends at once what is overdue. Nothing is left out, and nothing is put off: a
@@ -49,13 +55,15 @@ async def offer(target: Target, ask: Ask, plan: Sequence[Planned], patience: flo
 
     Args:
         patience: seconds beyond the longest deadline after which an answer is not waited for any more.
+        prepared: connections that are opened before the first request is due; as many as will be busy if every answer
+            takes its deadline, if left out.
 
     Raises:
         OSError: the server takes no connection.
     """
     loop = asyncio.get_running_loop()
     connections = Connections(target)
-    await connections.prepare(_likely_concurrency(plan))
+    await connections.prepare(_likely_concurrency(plan) if prepared is None else prepared)
     before = connections.opened
     requests = [target.request(ask.body(each.deadline_ms, each.seed)) for each in plan]
     with _undisturbed():

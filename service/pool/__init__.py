@@ -3,7 +3,8 @@
 pool.py       submit, route, hand over after a crash, drain
 ticket.py     a request as its caller sees it
 supervisor.py one place for a worker: starts it, and starts it again
-process.py    one worker process and its socket
+process.py    one worker process
+line.py       the socket to it
 reserve.py    what the way to and from a worker costs
 launcher.py   how a process is started: settings and a socket of its own
 outlook.py    the smallest deadline that would do, and when a worker is ready

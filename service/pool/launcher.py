@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from service.pool.line import Line
 from service.pool.process import WorkerProcess, WorkerStartError
 from service.settings import Settings
-from service.wire import CHUNK
 
 
 class Launcher:
@@ -49,7 +49,8 @@ class Launcher:
             except OSError as error:
                 ours.close()
                 raise WorkerStartError(f"worker {index} cannot be started: {error}") from error
-        return WorkerProcess(index, process, *await asyncio.open_unix_connection(sock=ours, limit=CHUNK))
+        _, line = await asyncio.get_running_loop().create_unix_connection(Line, sock=ours)
+        return WorkerProcess(index, process, line)
 
     def _arguments(self, index: int, connection: int) -> list[str]:
         settings = self._settings

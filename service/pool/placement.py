@@ -51,12 +51,15 @@ class Placement:
         """The worker that has this request; None if it is parked."""
         return self._holders.get(ticket.id)
 
-    def place(self, ticket: Ticket, now: float) -> None:
+    def place(self, ticket: Ticket, now: float, least: float | None = None) -> None:
         """Give a request to the ready worker with the least to do; if there is none, park it while there is hope.
 
         A request that was just admitted is judged as of then, so that the two judgements cannot differ.
+
+        Args:
+            least: seconds that its smallest answer takes, if that is known.
         """
-        spare = self._spare(ticket, now)
+        spare = self._spare(ticket, now, least)
         ready = [worker for worker in self._workers if worker.ready]
         self._stop_hoping(ticket)
         if spare < 0:
@@ -102,11 +105,11 @@ class Placement:
         else:
             self.place(ticket, self._clock.now())
 
-    def _spare(self, ticket: Ticket, now: float) -> float:
+    def _spare(self, ticket: Ticket, now: float, least: float | None = None) -> float:
         """Seconds that it could wait before its smallest answer must be begun."""
-        return (
-            ticket.deadline - ticket.lead - now - self._outlook.least(ticket.generation, self._reserve.duration).likely
-        )
+        if least is None:
+            least = self._outlook.least(ticket.generation, self._reserve.duration).likely
+        return ticket.deadline - ticket.lead - now - least
 
     def _stop_hoping(self, ticket: Ticket) -> None:
         if hope := self._hopes.pop(ticket.id, None):

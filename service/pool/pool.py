@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import os
 from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
@@ -155,11 +155,11 @@ class Pool:
             if 1000 * (deadline - now) < prospect.minimum_ms:
                 self._doubt(generation, now)
             raise
-        ticket = Ticket(secrets.token_hex(8), generation, deadline, now, self)
+        ticket = Ticket(os.urandom(8).hex(), generation, deadline, now, self)
         ticket.lead = place.lead
         self._places[ticket.id] = place
         self._tickets[ticket.id] = ticket
-        self._placement.place(ticket, now)
+        self._placement.place(ticket, now, prospect.minimum_ms / 1000)
         return ticket
 
     def delivered(self, ticket: Ticket) -> None:

@@ -8,13 +8,11 @@ import logging
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-
-import msgspec
+from collections.abc import Callable
 
 from models.errors import AnytimeError
 from service.messages import FromWorker, Ready, StartFailed, ToWorker
-from service.wire import CHUNK, Wire
+from service.pool.line import Line
 
 _logger = logging.getLogger(__name__)
 
@@ -32,21 +30,13 @@ class WorkerProcess:
     Args:
         index: number of the worker.
         process: just launched, with its stderr piped.
-        reader, writer: of the socket that it was given the other end of.
+        line: the socket that it was given the other end of.
     """
 
-    def __init__(
-        self,
-        index: int,
-        process: asyncio.subprocess.Process,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
+    def __init__(self, index: int, process: asyncio.subprocess.Process, line: Line) -> None:
         self.index = index
         self._process = process
-        self._writer = writer
-        self._wire = Wire[FromWorker](FromWorker)
-        self._messages = self._receive(reader)
+        self._line = line
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._printing = asyncio.create_task(self._read_stderr())
         self._exited = asyncio.create_task(process.wait())
@@ -62,17 +52,13 @@ class WorkerProcess:
         Raises:
             WorkerStartError: it says that it cannot start, exits, or takes longer than `patience` seconds.
         """
-        first = asyncio.ensure_future(anext(self._messages, None))
+        first = self._line.first
         await asyncio.wait({first}, timeout=patience)
         if not first.done():
-            first.cancel()
-            await asyncio.wait({first})
             raise WorkerStartError(f"worker {self.index} was not ready after {patience:g} s{self._quoted()}")
-        try:
-            message = first.result()
-        except msgspec.DecodeError as error:
+        if error := self._line.error:
             raise WorkerStartError(f"worker {self.index} sent what cannot be read: {error}") from error
-        match message:
+        match first.result():
             case Ready() as ready:
                 return ready
             case StartFailed(message=sentence):
@@ -87,17 +73,15 @@ class WorkerProcess:
 
     async def serve(self, handle: Callable[[FromWorker], None]) -> None:
         """Pass on its messages until there will be no more, since it has exited or is about to."""
-        try:
-            async for message in self._messages:
-                handle(message)
-        except Exception:
-            # There is no telling what would become of the next message.
-            _logger.exception("reading from worker %d failed", self.index)
+        self._line.serve(handle)
+        await self._line.ended
+        if error := self._line.error:
+            _logger.error("reading from worker %d failed", self.index, exc_info=error)
             self.kill()
 
     def send(self, message: ToWorker) -> None:
         """Hand a message to the transport. To a process that has exited it goes nowhere, which `serve` will tell."""
-        self._writer.write(self._wire.pack(message))
+        self._line.send(message)
 
     def kill(self) -> None:
         """End the process at once."""
@@ -117,7 +101,7 @@ class WorkerProcess:
         """
         await self.terminate()
         await self._printing
-        self._writer.close()
+        self._line.close()
         return await self._exited
 
     def last_words(self) -> str:
@@ -127,13 +111,6 @@ class WorkerProcess:
     def _quoted(self) -> str:
         words = self.last_words()
         return f": {words}" if words else ""
-
-    async def _receive(self, reader: asyncio.StreamReader) -> AsyncIterator[FromWorker]:
-        """What it sends, until the end of the stream."""
-        with contextlib.suppress(ConnectionError):  # it was killed with something unread
-            while data := await reader.read(CHUNK):
-                for message in self._wire.unpack(data):
-                    yield message
 
     async def _read_stderr(self) -> None:
         stream = self._process.stderr

@@ -35,18 +35,22 @@ class SendReserve:
         self._network = exactly(network_s)
         self._recent: deque[tuple[float, float]] = deque(maxlen=_OBSERVATIONS)
         self._window = self._assumed()
+        self._duration: Duration | None = None  # until it is asked for
         self._tidied = -inf
 
     @property
     def duration(self) -> Duration:
         """What the way takes; its high quantile is what to keep back for a request that sets out now."""
-        return self._window.duration.then(self._network)
+        if self._duration is None:
+            self._duration = self._window.duration.then(self._network)
+        return self._duration
 
     def observe(self, now: float, seconds: float) -> None:
         """Learn what one request's way cost."""
         if now - self._tidied > _TIDY_S:
             self._tidied = now
             self.forget_old(now)
+        self._duration = None
         self._recent.append((now, seconds))
         self._window.observe(max(seconds, 0.0))
 
@@ -54,6 +58,7 @@ class SendReserve:
         """Believe only what is recent. To be called when requests are refused, too: they teach nothing new."""
         if not self._recent or self._recent[0][0] > now - _OLD_S:
             return
+        self._duration = None
         recent, self._recent, self._window = self._recent, deque(maxlen=_OBSERVATIONS), self._assumed()
         for then, seconds in recent:
             if then > now - _OLD_S:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from service import messages
 from service.errors import ServiceError
 from service.scheduler import NORMAL
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
+class Generation(NamedTuple):
     """What to generate; already validated and complete.
 
     Attributes:
@@ -53,7 +51,7 @@ class Ticket:
     """A submitted request, from the pool's acceptance to its one ending.
 
     Iterating yields previews, of each sample only the latest that has come, and then the result, once; or raises the
-    `ServiceError` that came instead. After `cancel` it just ends. One reader at a time.
+    `ServiceError` that came instead. After `cancel` it just ends. `answer` waits for the end. One reader at a time.
 
     Attributes:
         deadline: in seconds on the pool's clock.
@@ -79,22 +77,29 @@ class Ticket:
         self._error: ServiceError | None = None
         self._ended = False
         self._previews: dict[int, messages.Preview] = {}
-        self._news = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None  # whoever waits for news
 
     async def __aiter__(self) -> AsyncIterator[messages.Preview | messages.Result]:
         """Previews, then the result."""
-        while True:
-            await self._news.wait()
-            if self._error:
-                raise self._error
-            if self._ended:
-                break
-            self._news.clear()
+        while not self._ended:
+            if not self._previews:
+                await self._wait()
+                continue
             fresh, self._previews = self._previews, {}
             for preview in fresh.values():
                 yield preview
-        if self.result:
-            yield self.result
+        if result := self._ending():
+            yield result
+
+    async def answer(self) -> messages.Result | None:
+        """The result alone, for a reader who wants nothing else; None after `cancel`.
+
+        Raises:
+            ServiceError: came instead.
+        """
+        while not self._ended:
+            await self._wait()
+        return self._ending()
 
     @property
     def ended(self) -> bool:
@@ -121,7 +126,7 @@ class Ticket:
     def show(self, preview: messages.Preview) -> None:
         """For the pool: a preview has come; it replaces one of the same sample that was not read."""
         self._previews[preview.output.index] = preview
-        self._news.set()
+        self._tell()
 
     def end(self, ending: messages.Result | ServiceError | None) -> None:
         """For the pool: the one ending; None if it was cancelled. Raises RuntimeError on a second one."""
@@ -132,4 +137,17 @@ class Ticket:
             self.result = ending
         else:
             self._error = ending
-        self._news.set()
+        self._tell()
+
+    async def _wait(self) -> None:
+        self._reader = asyncio.get_running_loop().create_future()
+        await self._reader
+
+    def _tell(self) -> None:
+        if self._reader and not self._reader.done():
+            self._reader.set_result(None)
+
+    def _ending(self) -> messages.Result | None:
+        if self._error:
+            raise self._error
+        return self.result

@@ -221,7 +221,7 @@ class Engine:
         if codes > 1:
             each = rest / (codes - 1)
             self.costs.repeats.observe(batch, each)
-            self.steps += [messages.StepStat(batch, each)] * (codes - 1)
+            self.steps.append(messages.StepStat(batch, each, codes - 1))
 
     def _step_alone(self, job: Job, codes: int) -> None:
         """Draw for one job the codes that the batch which failed has not drawn for it."""

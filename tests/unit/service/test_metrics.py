@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 
+import prometheus_client
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from service import messages
-from service.metrics import UNKNOWN, Metrics, batch_label
+from service.metrics import UNKNOWN, Histogram, Metrics, batch_label
 from service.outcomes import Outcome
 from service.scheduler.costs import Duration, exactly
 
@@ -115,3 +118,24 @@ def test_registries_are_separate(used: Metrics) -> None:
 )
 def test_batch_labels_are_powers_of_two(batch: int, label: str) -> None:
     assert batch_label(batch) == label
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6).map(lambda value: round(value, 3)), min_size=1, max_size=4, unique=True),
+    st.lists(st.tuples(st.sampled_from("ab"), st.floats(-1e6, 1e6), st.integers(1, 3))),
+)
+def test_histograms_read_as_those_of_the_library(bounds: list[float], observed: list[tuple[str, float, int]]) -> None:
+    bounds.sort()
+    ours, theirs = prometheus_client.CollectorRegistry(), prometheus_client.CollectorRegistry()
+    histogram = Histogram("x", "About x.", tuple(bounds), ("who",))
+    ours.register(histogram)
+    library = prometheus_client.Histogram("x", "About x.", ["who"], buckets=bounds, registry=theirs)
+    # On a bound, too, where one bucket must be chosen.
+    for who, value, times in [*observed, ("a", bounds[0], 1), ("b", bounds[-1], 2)]:
+        histogram.labels(who).observe(value, times)
+        for _ in range(times):
+            library.labels(who).observe(value)
+
+    found, expected = ([sample for family in each.collect() for sample in family.samples] for each in (ours, theirs))
+    assert [(sample.name, sample.labels) for sample in found] == [(sample.name, sample.labels) for sample in expected]
+    assert [sample.value for sample in found] == pytest.approx([sample.value for sample in expected], abs=1e-3)

@@ -87,6 +87,25 @@ async def test_after_a_cancellation_reading_just_ends(ticket: Ticket, owner: Own
     assert owner.asked == [("cancel", "t")]
 
 
+@pytest.mark.parametrize("ending", [RESULT, None])
+async def test_who_wants_the_answer_alone_hears_of_nothing_else(ticket: Ticket, ending: messages.Result | None) -> None:
+    waiting = asyncio.create_task(ticket.answer())
+    await asyncio.sleep(0)
+    ticket.show(preview(0, 1))
+    await asyncio.sleep(0)
+    ticket.show(preview(1, 1))
+    assert not waiting.done()
+    ticket.end(ending)
+    assert await waiting == ending
+    assert await ticket.answer() == ending
+
+
+async def test_an_error_is_raised_in_place_of_the_answer(ticket: Ticket) -> None:
+    asyncio.get_running_loop().call_soon(ticket.end, WorkerLost("gone"))
+    with pytest.raises(WorkerLost, match="gone"):
+        await ticket.answer()
+
+
 def test_there_is_no_second_ending(ticket: Ticket) -> None:
     ticket.end(RESULT)
     with pytest.raises(RuntimeError, match="ended twice"):
