@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# The variants of a study that a figure cannot do without, by the number that the anytime paper gives it.
+# The variants of a study that a figure cannot do without, by the number that the anytime paper gives it, if it has one.
 NEEDED: dict[str, tuple[str, ...]] = {
     "2": ("channel", "spatial"),
     "3a": ("ordered", "unordered"),
@@ -16,6 +16,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "9a": ("ordered", "unordered"),
     "9b": ("ordered",),
     "10": ("ordered", "unordered"),
+    "modern": ("ordered", "modern", "unordered"),
 }
 
 # The figure of each kind of baseline, and what the paper says that it shows. It is drawn of one variant: its kind.
@@ -32,9 +33,9 @@ BASELINE_FIGURES: dict[str, tuple[str, str]] = {
     ),
 }
 
-# All of them, in the paper's order.
-ALL_FIGURES = ("2", "3a", "3b", "4a", "4b", "5", "6", "7", "8a", "8bc", "9a", "9b", "10", "D")
-LABELS = {"8bc": "Fig. 8b, 8c", "D": "Appendix D"}
+# All of them, in the paper's order; the last is none of the paper's.
+ALL_FIGURES = ("2", "3a", "3b", "4a", "4b", "5", "6", "7", "8a", "8bc", "9a", "9b", "10", "D", "modern")
+LABELS = {"8bc": "Fig. 8b, 8c", "D": "Appendix D", "modern": "Modern mode"}
 
 
 def label(figure: str) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from toy_study import invented, recipe_with, together, without_ordering
 
 from training.report.collect import Finished, ReportError, Runs, check_comparable
-from training.report.figures import data_size, distance, gains, priors, reconstruction, tailored, truncation
+from training.report.figures import data_size, distance, gains, modern, priors, reconstruction, tailored, truncation
 from training.report.figures.first_code import intraclass_correlation
 from training.report.figures.gains import disorder_of
 from training.report.figures.timing import bend_of
 from training.report.section import study_section
+from training.speed import Place, Speeds, StageSpeed
 from training.study.options import FigureRequest, Study, Variant
 
 FALLING = (10, 6, 4, 3, 2.4, 2.1, 2)
@@ -53,6 +56,44 @@ def test_figure_3b_says_which_of_its_parts_hold() -> None:
     assert "holds on average" in sentences[1]
     assert "does not hold" in sentences[2]
     assert "does not hold" in sentences[3]
+
+
+def test_modern_against_faithful_is_judged_by_area_full_length_and_distance() -> None:
+    def judged(errors: tuple[float, ...], distances: tuple[float, ...]) -> list[str]:
+        seeds = range(3)
+        runs = together(
+            ordered=[ordered(seed) for seed in seeds],
+            unordered=[unordered(seed) for seed in seeds],
+            modern=[ordered(seed, distances, errors) for seed in seeds],
+        )
+        drawn = modern.draw(runs)
+        assert [row[0] for row in drawn.tables[0].rows] == ["area under the error, 1 to K codes"]  # no time measured
+        return [verdict.outcome for verdict in drawn.verdicts]
+
+    # The faithful one's area is 19.9, and unordered codes end at 2.05.
+    better = (10, 4, 3, 2.5, 2, 1.5, 1)
+    assert judged(better, (40, 25, 20, 19, 18)) == ["holds", "holds", "holds"]
+    assert judged((10, 5, 3.5, 2.5, 2, 1.5, 1), (*NEAR[:4], 21)) == ["does not hold", "holds", "does not hold"]
+    assert judged((10, 2, 2.5, 2.5, 2.4, 2.3, 2.2), (40, 25, 20, 19, 18)) == ["holds", "does not hold", "holds"]
+
+
+def test_the_time_of_training_is_shown_where_all_were_measured() -> None:
+    place = Place(machine="any", device="cpu", threads=1, processes=1)
+
+    def timed(run: Finished) -> Finished:
+        stages = tuple(
+            StageSpeed(stage=name, place=place, samples=200, seconds=4.0, waiting=0.0)
+            for name in ("autoencoder", "ordered")
+        )
+        return replace(run, speeds=Speeds(stages=stages))
+
+    runs = together(ordered=[timed(ordered(0))], unordered=[timed(unordered(0))], modern=[timed(ordered(0))])
+    stages = runs.first("ordered").recipe.stages
+    assert stages.autoencoder is not None
+    assert stages.ordered is not None
+    seconds = (stages.autoencoder.epochs + stages.ordered.epochs) * 100 * 4 / 200
+    (_, shown) = modern.draw(runs).tables[0].rows
+    assert shown[:2] == ("seconds of training the autoencoder", f"{seconds:.4g}")
 
 
 def test_figure_4a_is_paired_by_seed() -> None:

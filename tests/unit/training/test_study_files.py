@@ -23,8 +23,8 @@ LSTM = {"kind": "lstm", "layers": 2, "width": 16}
 
 
 def test_every_bundled_study_is_valid_and_its_recipes_are() -> None:
-    names = ("data-size", "ordering", "ordering-emoji", "priors", "quantisation", "speech", "tailored", "truncation")
-    assert bundled_studies() == names
+    paper = ("data-size", "ordering", "ordering-emoji", "priors", "quantisation", "speech", "tailored", "truncation")
+    assert bundled_studies() == tuple(sorted((*paper, "modern")))
     for name in bundled_studies():
         study = load_study(name)
         assert study.name == name
@@ -45,6 +45,8 @@ def test_unordered_baselines_see_the_data_as_often_as_ordered_models() -> None:
         study, passes = load_study(name), set()
         for variant in study.variants:
             recipe = recipe_of(study, variant, 0)
+            if recipe.autoencoder.kind == "residual":
+                continue  # as long a training, but not as many epochs
             stages = recipe.stages
             epochs = sum(stage.epochs for stage in (stages.autoencoder, stages.ordered) if stage)
             images = recipe.data.limit or 58000

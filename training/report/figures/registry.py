@@ -12,6 +12,7 @@ from training.report.figures import (
     distance,
     first_code,
     gains,
+    modern,
     pca_prior,
     priors,
     quantisation,
@@ -26,7 +27,7 @@ from training.report.figures import (
 
 
 class Figure(NamedTuple):
-    """One figure of the anytime paper.
+    """One figure of the anytime paper, or one that it might have had.
 
     Attributes:
         title: what it shows.
@@ -53,4 +54,5 @@ FIGURES: dict[str, Figure] = {
     "9b": Figure("Against tailored models", tailored.draw),
     "10": Figure("Samples that share their first code", first_code.draw),
     "D": Figure("A prior on pixels against one on PCA coefficients", pca_prior.draw),
+    "modern": Figure("Another autoencoder against the paper's", modern.draw),
 }
