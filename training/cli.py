@@ -1,8 +1,9 @@
-"""The commands `anytime train` and `anytime bundle random`; others join them from packages of their own."""
+"""The commands `anytime recipe`, `train` and `bundle random`; others join them from packages of their own."""
 
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from models.cli import bundle
 from training.devices import Device, prepare_torch
 from training.extras import require_extras
 from training.processes import ALONE, Processes, joined
-from training.recipe import Recipe, bundled_recipes, load_recipe
+from training.recipe import Recipe, bundled_recipes, load_recipe, parse_recipe
 from training.state import check_folder
 
 if TYPE_CHECKING:
@@ -33,12 +34,30 @@ def register(app: typer.Typer) -> None:
     from training.report.cli import register as register_report
     from training.study.cli import register as register_study
 
+    app.command("recipe")(new_recipe)
     app.command()(train)
     bundle.command("random")(random_bundle)
     register_evaluate(app)
     register_study(app)
     register_report(app)
     register_baseline(app)
+
+
+def new_recipe(
+    data: Annotated[str, typer.Option(help="A folder of image files, with one subfolder per class or none.")],
+    size: Annotated[int, typer.Option(help="Height and width of the pictures that the model is to make.")] = 32,
+    name: Annotated[str | None, typer.Option(help="What to call the model; by default like the folder.")] = None,
+) -> None:
+    """Print a recipe to begin with, made for a folder of your own pictures, to be changed as you like.
+
+    Example:
+        anytime recipe --data ~/pictures --size 32 > mine.toml
+    """
+    from training.starter import write_starter
+
+    text = write_starter(data, size, name)
+    parse_recipe(tomllib.loads(text), "the recipe made for this folder")
+    typer.echo(text, nl=False)
 
 
 def train(

@@ -52,12 +52,8 @@ class PictureDecoder:
     def __call__(self, name: str, content: bytes) -> NDArray[Any]:
         """The pictures of a file; where crops are cut follows from its name. Raises Unreadable, or what Pillow does."""
         channels, height, width = self.media.shape
-        with _open(content) as file:
-            if self.square is None:
-                # A JPEG file much larger than needed is decoded at a fraction of its size.
-                needed = int(2 * max(height, width) / SMALLEST_CROP)
-                file.draft(None, (needed, needed))
-            image = _plain(ImageOps.exif_transpose(file), MODES[channels])
+        needed = int(2 * max(height, width) / SMALLEST_CROP) if self.square is None else None
+        image = read_picture(content, MODES[channels], needed)
         if self.square is not None:
             image = _centre(image, min(self.square, *image.size))
         boxes = self._boxes(name, image.size)
@@ -79,6 +75,22 @@ class PictureDecoder:
             across, down = fraction(name, crop, "across"), fraction(name, crop, "down")
             boxes.append(_box(size, scale * width, scale * height, across, down))
         return boxes
+
+
+def read_picture(content: bytes, mode: str, needed: int | None = None) -> Image.Image:
+    """The first frame of an image file, turned as its EXIF says and on white, as `L` or `RGB`.
+
+    Args:
+        needed: pixels that each side must have for what becomes of it; None keeps all that there are.
+
+    Raises:
+        Unreadable: if the file is of no known format. Pillow raises errors of other kinds at damaged ones.
+    """
+    with _open(content) as file:
+        if needed is not None:
+            # A JPEG file much larger than needed is decoded at a fraction of its size.
+            file.draft(None, (needed, needed))
+        return _plain(ImageOps.exif_transpose(file), mode)
 
 
 def _open(content: bytes) -> Image.Image:

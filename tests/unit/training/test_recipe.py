@@ -17,8 +17,9 @@ SMOKE = (BUNDLED / "smoke.toml").read_text()
 
 
 def test_every_bundled_recipe_is_valid_and_named_after_its_file() -> None:
-    images = ("cifar10", "fashion-mnist", "fashion-mnist-modern", "mnist", "smoke", "study-fashion-mnist")
-    assert bundled_recipes() == tuple(sorted((*images, "speech", "vctk")))
+    paper, studies = ("cifar10", "mnist", "vctk"), ("study-emoji", "study-fashion-mnist")
+    ours = ("emoji", "fashion-mnist", "fashion-mnist-modern", "photos", "smoke", "speech")
+    assert bundled_recipes() == tuple(sorted((*paper, *studies, *ours)))
     assert [load_recipe(name).name for name in bundled_recipes()] == list(bundled_recipes())
 
 
@@ -196,7 +197,8 @@ def test_a_recipe_that_is_not_text(tmp_path: Path) -> None:
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:
     with pytest.raises(
-        RecipeError, match=r"nowhere: no such recipe file.*cifar10, fashion-mnist, fashion-mnist-modern, mnist, smoke"
+        RecipeError,
+        match=r"nowhere: no such recipe file.*cifar10, emoji, fashion-mnist, fashion-mnist-modern, mnist, photos",
     ):
         load_recipe("nowhere")
 
