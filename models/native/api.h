@@ -44,6 +44,7 @@ struct ConvolutionWeights {
 struct DecoderWeights {
     int32_t codes, codebook, layers;
     int32_t spatial;       // whether a code is a place of the first layer's input instead of a channel
+    int32_t eight_bit;     // as for the prior, but for the last layer; inputs with one scale for a sample
     const float *entries;  // (codebook, numbers of a code)
     const float *missing;  // (codes, numbers of a code): what stands in for codes that are not there
     const ConvolutionWeights *layer;
@@ -55,7 +56,7 @@ struct CorrectionWeights {
 };
 
 struct ResidualWeights {
-    int32_t codes, codebook, depth, width;
+    int32_t codes, codebook, depth, width, eight_bit;
     const float *entries;  // (codebook, depth)
     NormWeights norm;      // of the state, for every code: ones and zeros
     const CorrectionWeights *correction;  // (codes)

@@ -7,5 +7,6 @@
 #define ANYTIME_PANEL 4
 #define ANYTIME_HAS_HALF 1
 #define ANYTIME_HAS_VNNI 0
+#define ANYTIME_HAS_AMX 0
 #include "kernels.inc"
 #endif

@@ -6,4 +6,5 @@
 #define ANYTIME_PANEL 2
 #define ANYTIME_HAS_HALF 0
 #define ANYTIME_HAS_VNNI 0
+#define ANYTIME_HAS_AMX 0
 #include "kernels.inc"

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
-INSTRUCTION_SETS = ("avx512vnni", "avx512", "avx2", "portable")
+INSTRUCTION_SETS = ("amx", "avx512vnni", "avx512", "avx2", "portable")
 """Best first. All but the last compute the same bits; that one has no fused multiplication and addition to do so."""
 
 _floats = POINTER(c_float)
@@ -71,7 +71,7 @@ class DecoderWeights(ctypes.Structure):
     """The codebook's entries and the decoder's layers."""
 
     _fields_ = (
-        *((name, c_int32) for name in ("codes", "codebook", "layers", "spatial")),
+        *((name, c_int32) for name in ("codes", "codebook", "layers", "spatial", "eight_bit")),
         ("entries", _floats),
         ("missing", _floats),
         ("layer", POINTER(ConvolutionWeights)),
@@ -89,7 +89,7 @@ class ResidualWeights(ctypes.Structure):
     """The codebook's entries, what every code does, and how a sample is read off."""
 
     _fields_ = (
-        *((name, c_int32) for name in ("codes", "codebook", "depth", "width")),
+        *((name, c_int32) for name in ("codes", "codebook", "depth", "width", "eight_bit")),
         ("entries", _floats),
         ("norm", NormWeights),
         ("correction", POINTER(CorrectionWeights)),

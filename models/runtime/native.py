@@ -43,8 +43,8 @@ class NativeExecutor:
         autoencoder: on the CPU; only its decoder and codebook are used.
         prior: on the CPU.
         kernels: of one instruction set.
-        eight_bit: whether the prior's matrices are rounded to eight bits, and their inputs as they come: quicker, and
-            not quite the same codes.
+        eight_bit: whether the matrices of prior and decoder are rounded to eight bits, and their inputs as they come:
+            quicker, and not quite the same codes and samples.
 
     Raises:
         MemoryError: if there is not enough.
@@ -66,10 +66,10 @@ class NativeExecutor:
         weights = _Weights()
         self._prior = _made(kernels.prior_new(weights.prior(prior, slots, eight_bit)))
         if isinstance(autoencoder, OrderedVQVAE):
-            self._decoder = _made(kernels.decoder_new(weights.decoder(autoencoder)))
+            self._decoder = _made(kernels.decoder_new(weights.decoder(autoencoder, eight_bit)))
             self._run_decoder, self._free_decoder = kernels.decoder_run, kernels.decoder_free
         else:
-            self._decoder = _made(kernels.residual_new(weights.residual(autoencoder)))
+            self._decoder = _made(kernels.residual_new(weights.residual(autoencoder, eight_bit)))
             self._run_decoder, self._free_decoder = kernels.residual_run, kernels.residual_free
         self._codes = library.view_integers(kernels.prior_codes(self._prior), (slots, prior.codes))
         self._positions = library.view_integers(kernels.prior_positions(self._prior), (slots,))
@@ -155,7 +155,7 @@ class _Weights:
             head=self._linear(prior.head),
         )
 
-    def decoder(self, autoencoder: OrderedVQVAE) -> DecoderWeights:
+    def decoder(self, autoencoder: OrderedVQVAE, eight_bit: bool) -> DecoderWeights:
         config, media = autoencoder.config, autoencoder.media
         shape, layers = autoencoder.grid, []
         for layer in autoencoder.decoder:
@@ -169,6 +169,7 @@ class _Weights:
             codebook=config.codebook,
             layers=len(layers),
             spatial=config.quantisation == "spatial",
+            eight_bit=eight_bit,
             entries=self._floats(autoencoder.quantiser.codebook),
             missing=self._floats(autoencoder.missing),
             layer=(ConvolutionWeights * len(layers))(*layers),
@@ -177,7 +178,7 @@ class _Weights:
             high=high,
         )
 
-    def residual(self, autoencoder: ResidualAutoencoder) -> ResidualWeights:
+    def residual(self, autoencoder: ResidualAutoencoder, eight_bit: bool) -> ResidualWeights:
         config = autoencoder.config
         low, high = RANGES[autoencoder.media.type]
         plain = NormWeights(self._floats(torch.ones(config.width)), self._floats(torch.zeros(config.width)))
@@ -187,6 +188,7 @@ class _Weights:
             codebook=config.codebook,
             depth=config.depth,
             width=config.width,
+            eight_bit=eight_bit,
             entries=self._floats(autoencoder.quantiser.codebook),
             norm=plain,
             correction=(CorrectionWeights * len(corrections))(*corrections),
