@@ -283,7 +283,8 @@ def test_in_eight_bits_media_are_near(
     decoded, expected = both_media(networks, native(networks, instructions, eight_bit=True))
     error = np.sqrt(np.square(decoded - expected).mean()) / expected.std()
     assert error < 0.03
-    assert (error == 0) == (len(filters) == 1 and media.shape[0] <= 4)  # the last layer keeps its precision, if it is narrow
+    only_a_narrow_layer = len(filters) == 1 and media.shape[0] <= 4  # which keeps its precision
+    assert (error == 0) == only_a_narrow_layer
 
 
 def test_the_shipped_bundles_come_out_as_by_the_reference() -> None:
