@@ -30,6 +30,9 @@ def deadline(
     url: Annotated[str, typer.Option(help="The server.")] = "http://127.0.0.1:8000",
     deadlines: Annotated[str, typer.Option(help="Milliseconds; each request has one of them.")] = "20,50,100,200",
     load: Annotated[str, typer.Option(help="Multiples of the capacity found, one after another.")] = "0.5,1,2,4",
+    rate: Annotated[
+        str | None, typer.Option(help="Requests per second instead of multiples: the same for servers of any capacity.")
+    ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each load lasts.")] = 15.0,
     model: Annotated[str | None, typer.Option(help="Name of the model, if several are loaded.")] = None,
     seed: Annotated[int, typer.Option(help="Decides when which request is sent.")] = 0,
@@ -71,6 +74,7 @@ def deadline(
     wish = Wish(
         deadlines=_numbers(deadlines, "--deadlines"),
         loads=_numbers(load, "--load"),
+        rates=None if rate is None else _numbers(rate, "--rate"),
         seconds=seconds,
         model=model,
         seed=seed,

@@ -29,6 +29,7 @@ class Wish:
         model: by name; None if the server has only one.
         deadlines: milliseconds; each request has one of them.
         loads: multiples of the full-length capacity, one after another.
+        rates: requests per second instead, the same whatever the capacity is.
         seconds: per load.
         warmup, capacity_seconds, concurrency: of the two runs that find the capacity.
         max_codes: no sample gets more; None for complete ones.
@@ -38,6 +39,7 @@ class Wish:
     deadlines: tuple[float, ...]
     loads: tuple[float, ...]
     seconds: float
+    rates: tuple[float, ...] | None = None
     model: str | None = None
     seed: int = 0
     warmup: float = 1.0
@@ -102,10 +104,9 @@ async def _measure(target: Target, ask: Ask, wish: Wish, say: Callable[[str], No
     )
     start = asyncio.get_running_loop().time()
     loads: list[_Load] = []
-    for load in wish.loads:
+    for load, rate, seed in _offers(wish, capacity):
         await asyncio.sleep(_PAUSE_SECONDS)
-        rate = load * capacity.full_per_s
-        plan = poisson(rate, wish.seconds, wish.deadlines, f"{wish.seed}/{load}")
+        plan = poisson(rate, wish.seconds, wish.deadlines, seed)
         say(f"Load {load:g}: {len(plan):,} requests in {wish.seconds:g} seconds.")
         traffic = await offer(target, ask, plan)
         verdicts = [judge(planned, ask, each) for planned, each in zip(plan, traffic.exchanges, strict=True)]
@@ -113,6 +114,13 @@ async def _measure(target: Target, ask: Ask, wish: Wish, say: Callable[[str], No
         timers, offset = traffic.timer_overshoots, traffic.start - start
         loads.append(_Load(load, rate, offset, verdicts, timers, traffic.opened, traffic.busy))
     return capacity, loads
+
+
+def _offers(wish: Wish, capacity: Capacity) -> list[tuple[float, float, str]]:
+    """Each load as a multiple of the capacity and in requests per second, and what its arrivals are drawn from."""
+    if wish.rates is None:
+        return [(load, load * capacity.full_per_s, f"{wish.seed}/{load}") for load in wish.loads]
+    return [(round(rate / capacity.full_per_s, 3), rate, f"{wish.seed}/{rate} per second") for rate in wish.rates]
 
 
 def _report(url: str, wish: Wish, model: Model, ask: Ask, capacity: Capacity, loads: list[_Load]) -> Report:

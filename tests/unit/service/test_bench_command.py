@@ -56,6 +56,17 @@ async def test_samples_are_asked_for_in_a_format_that_the_model_has() -> None:
         assert wrong == "--format png is none of those that clips has: wav, flac, ogg, npy"
 
 
+async def test_requests_come_at_the_rate_that_was_asked_for_whatever_the_capacity_is() -> None:
+    settings = Settings()
+    async with live(app_over(FakePool(manifest("one")), settings), settings) as address:
+        wish = Wish((200.0,), (4.0,), 0.5, rates=(20.0, 40.0), warmup=0.0, capacity_seconds=0.2, concurrency=2)
+        report, _ = await asyncio.to_thread(run, f"http://{address}", wish, lambda _: None)
+        assert [each.requests_per_s for each in report.details] == [20.0, 40.0]
+        assert [each.load for each in report.cells] == [
+            round(rate / report.capacity.requests_per_s, 3) for rate in (20.0, 40.0)
+        ]
+
+
 def test_every_format_may_be_asked_for() -> None:
     assert {*Format} == {*MEDIA_TYPES}
 
