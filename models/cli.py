@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from models.bundle.manifest import Manifest
+from models.bundle.manifest import EightBitCheck, Manifest
 from models.bundle.reader import verify_bundle
 
 BundlePath = Annotated[Path, typer.Argument(help="The bundle's folder.")]
@@ -116,11 +116,26 @@ def _facts(path: Path, manifest: Manifest) -> Table:
         "codes": f"{autoencoder.codes} of {autoencoder.codebook}, {autoencoder.code_dim(manifest.media)} numbers each",
         "prior": f"{prior.kind}: {', '.join(f'{name} {value}' for name, value in sizes.items())}",
         "sampling": ", ".join(f"{name} {value:g}" for name, value in manifest.sampling.model_dump().items()),
+        "eight bits": _eight_bits(manifest.eight_bit),
         "files": "\n".join(f"{name} ({entry.bytes:,} bytes)" for name, entry in manifest.files.items()),
     }
     for name, value in rows.items():
         table.add_row(name, value)
     return table
+
+
+def _eight_bits(check: EightBitCheck | None) -> str:
+    """What became of the check of `native-int8`, and so what `--executor auto` takes."""
+    if check is None:
+        return "not checked"
+    if check.outdated:
+        return "checked with an executor that has changed since; anytime evaluate --record checks again"
+    worst = max(check.fractions, key=lambda each: each.ratio)
+    return (
+        f"{'passed' if check.passed else 'NOT passed'}: with {check.samples:,} samples {check.distance} is at worst "
+        f"{worst.eight_bit:.2f} beside {worst.full_precision:.2f} ({worst.codes} codes); "
+        f"{check.agreement:.1%} of the codes agree"
+    )
 
 
 def _curve(manifest: Manifest) -> Table:

@@ -28,7 +28,8 @@ class Settings(BaseSettings):
     executor: Literal["auto", "native", "native-int8", "null", "reference"] = Field(
         "auto",
         description="What computes: native is C++ for CPUs, native-int8 several times as fast and not quite the same, "
-        "reference is plain PyTorch, and null computes nothing, to measure everything else.",
+        "reference is plain PyTorch, and null computes nothing, to measure everything else; auto takes native-int8 "
+        "for bundles that say it is good enough, else native, else reference.",
     )
     threads: int = Field(1, ge=1, le=256, description="CPU threads per worker for PyTorch; native runs on one.")
     slots: int = Field(64, ge=1, le=4096, description="Samples in progress at once, per model and worker.")

@@ -7,12 +7,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from models.config import AnyAutoencoderConfig, Frozen, Media, PriorConfig, SamplingDefaults
+from models.config import AnyAutoencoderConfig, Frozen, Media, PositiveInt, PriorConfig, SamplingDefaults
 
 FORMAT_VERSION = 1
 MANIFEST = "bundle.json"
 AUTOENCODER = "autoencoder.safetensors"
 PRIOR = "prior.safetensors"
+EIGHT_BIT_LIMIT = 1.02  # how far samples may be from real data with eight bits, beside full precision
+TINY = 1e-9
+# Raised whenever `native-int8` computes something else: what a bundle says of eight bits is of what was checked then.
+EIGHT_BIT_REVISION = 1
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class FileEntry(Frozen):
@@ -22,11 +28,52 @@ class FileEntry(Frozen):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+class EightBitDistance(Frozen):
+    """Distances to real data of samples from their first `codes` codes, drawn with the same seeds."""
+
+    codes: PositiveInt
+    full_precision: Finite
+    eight_bit: Finite
+
+    @property
+    def ratio(self) -> float:
+        """Of the two; a distance is positive but for rounding."""
+        return self.eight_bit / max(self.full_precision, TINY)
+
+
+class EightBitCheck(Frozen):
+    """What became of the model with eight bits, beside full precision, when it was evaluated.
+
+    Attributes:
+        revision: `EIGHT_BIT_REVISION` when it was checked.
+        samples: how many were drawn by each.
+        distance: by what name distances are known.
+        agreement: share of the codes that are the same.
+    """
+
+    revision: PositiveInt
+    samples: PositiveInt
+    distance: str
+    agreement: Annotated[float, Field(ge=0, le=1)]
+    fractions: Annotated[tuple[EightBitDistance, ...], Field(min_length=1)]
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the executor has changed since then."""
+        return self.revision != EIGHT_BIT_REVISION
+
+    @property
+    def passed(self) -> bool:
+        """Whether samples of the executor as it is now are nowhere further from real data than `EIGHT_BIT_LIMIT`."""
+        return not self.outdated and all(each.ratio <= EIGHT_BIT_LIMIT for each in self.fractions)
+
+
 class Manifest(Frozen):
     """The contents of `bundle.json`.
 
     Attributes:
         quality_curve: K + 1 numbers, expected quality after 0 .. K codes: 0 first, 1 last, monotone and concave.
+        eight_bit: None if it was not checked whether eight bits are enough for this model.
         training: provenance, free-form JSON (recipe, data and its licence, epochs, seed, versions).
     """
 
@@ -41,6 +88,7 @@ class Manifest(Frozen):
     prior: PriorConfig
     sampling: SamplingDefaults = SamplingDefaults()
     quality_curve: tuple[float, ...]
+    eight_bit: EightBitCheck | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, FileEntry] = Field(default_factory=dict)
 

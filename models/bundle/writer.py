@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -12,7 +14,8 @@ from safetensors.torch import save
 from torch import nn
 
 from models.build import Autoencoder
-from models.bundle.manifest import AUTOENCODER, MANIFEST, PRIOR, FileEntry, Manifest
+from models.bundle.manifest import AUTOENCODER, MANIFEST, PRIOR, EightBitCheck, FileEntry, Manifest
+from models.bundle.reader import read_manifest
 from models.errors import BundleError
 from models.prior import Prior
 
@@ -59,6 +62,26 @@ def write_bundle(
     except OSError as error:
         raise BundleError(path, f"cannot be written: {error.strerror}") from error
     return complete
+
+
+def record_eight_bit(path: Path, check: EightBitCheck) -> None:
+    """Write what became of a check into the `bundle.json` at folder `path`, all else in which stays as it is.
+
+    Raises:
+        BundleError: if there is no bundle, or it cannot be written.
+    """
+    read_manifest(path)
+    file = path / MANIFEST
+    content = {**json.loads(file.read_bytes()), "eight_bit": check.model_dump(mode="json")}
+    ordered = {name: content[name] for name in Manifest.model_fields if name in content}
+    scratch = file.with_name(f".{MANIFEST}.new")
+    try:
+        scratch.write_text(json.dumps(ordered, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        scratch.replace(file)
+    except OSError as error:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
+        raise BundleError(file, f"cannot be written: {error.strerror}") from error
 
 
 def half_precision(module: nn.Module) -> bytes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from models.bundle.manifest import Manifest
 from models.runtime.protocol import AnytimeModel
+
+_logger = logging.getLogger(__name__)
 
 
 def load_model(
@@ -16,7 +19,7 @@ def load_model(
     Args:
         device: "cpu" or "cuda".
         slots: samples in progress at once.
-        executor: see `executors.choose`.
+        executor: see `executors.choose`, which also looks at what the bundle says of eight bits.
 
     Raises:
         BundleError: if the bundle cannot be used.
@@ -26,7 +29,10 @@ def load_model(
     from models.runtime.executors import build_model
 
     networks = load_networks(path, device)
-    return networks.manifest, build_model(networks.autoencoder, networks.prior, slots, executor)
+    manifest = networks.manifest
+    model = build_model(networks.autoencoder, networks.prior, slots, executor, manifest.eight_bit)
+    _logger.info("%s: executor %s", manifest.name, model.executor.name)
+    return manifest, model
 
 
 __all__ = ["AnytimeModel", "load_model"]

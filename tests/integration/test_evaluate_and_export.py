@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from factories import tiny_manifest, write_tiny_bundle
+from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 from toy_data import toy_split, write_idx_folder
@@ -18,15 +21,20 @@ from typer.testing import CliRunner
 import anytime
 from models.autoencoder import OrderedVQVAE
 from models.bundle.networks import load_networks
-from models.bundle.reader import verify_bundle
-from models.errors import AnytimeError, BundleError, DataError
+from models.bundle.reader import read_manifest, verify_bundle
+from models.errors import AnytimeError, BundleError, DataError, DeviceError
+from models.native import library
+from models.runtime import load_model
+from models.runtime.native import NativeExecutor
+from models.runtime.ordered import OrderedModel
 from models.truncation import sample_lengths
 from training.checkpoint import save_checkpoint
 from training.context import RunContext
 from training.data.dataset import Split, prepare
 from training.data.sources import open_source
+from training.evaluation.eight_bit import recorded
 from training.evaluation.plots import PLOTS
-from training.evaluation.report import Report
+from training.evaluation.report import EightBitFacts, Report
 from training.files import CheckpointError
 from training.progress import RunProgress
 from training.recipe import Recipe
@@ -160,6 +168,79 @@ def test_the_bundle_is_whole_and_says_where_it_comes_from(run: RunContext, repor
     assert all(torch.equal(tensor, shipped[name]) for name, tensor in networks.autoencoder.state_dict().items())
 
 
+def test_the_report_and_the_bundle_say_what_eight_bits_cost(run: RunContext, report: Report) -> None:
+    facts = report.eight_bit
+    assert isinstance(facts, EightBitFacts)
+    assert (facts.executor, facts.beside, facts.samples) == ("native-int8", "native", 60)
+    for found, full in zip(facts.fractions, report.samples.fractions, strict=True):
+        assert (found.codes, found.full_precision) == (full.codes, full.distance.value)
+        assert found.recognised_full_precision == full.recognition
+        assert found.ratio == pytest.approx(found.eight_bit / found.full_precision)
+    assert facts.passed == all(found.ratio <= 1.02 for found in facts.fractions)
+    check = read_manifest(run.bundle_path).eight_bit
+    assert check is not None
+    assert check == facts.recorded(report.distance.name)
+    assert check.passed == facts.passed
+    _, model = load_model(run.bundle_path, slots=2)
+    assert isinstance(model, OrderedModel)
+    assert model.executor.name == ("native-int8" if facts.passed else "native")
+
+
+def test_an_old_bundle_is_checked_and_told(run: RunContext, data: Path, tmp_path: Path) -> None:
+    bundle, folder = tmp_path / "toy", tmp_path / "report"
+    shutil.copytree(run.bundle_path, bundle)
+    content = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+    said = content.pop("eight_bit")
+    (bundle / "bundle.json").write_text(json.dumps(content), encoding="utf-8")
+    assert verify_bundle(bundle).eight_bit is None
+    output = evaluate_command(bundle, data, folder)
+    assert "Eight bits (native-int8 beside native)" in output
+    assert verify_bundle(bundle).eight_bit is None
+    output = evaluate_command(bundle, data, folder, "--record")
+    assert "now says of eight bits" in output
+    assert json.loads((bundle / "bundle.json").read_text(encoding="utf-8")) == {**content, "eight_bit": said}
+    assert verify_bundle(bundle) == verify_bundle(run.bundle_path)
+
+
+def test_an_executor_that_disagrees_fails_and_is_not_chosen(
+    run: RunContext, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, folder = tmp_path / "toy", tmp_path / "report"
+    shutil.copytree(run.bundle_path, bundle)
+    right = NativeExecutor.decode
+
+    def inverted(self: NativeExecutor, slots: Sequence[int]) -> NDArray[np.float32]:
+        return 1 - right(self, slots) if self.name == "native-int8" else right(self, slots)
+
+    monkeypatch.setattr(NativeExecutor, "decode", inverted)
+    assert "NOT passed" in evaluate_command(bundle, data, folder, "--record")
+    report = Report.model_validate_json((folder / "report.json").read_bytes())
+    assert isinstance(report.eight_bit, EightBitFacts)
+    assert not report.eight_bit.passed
+    _, model = load_model(bundle, slots=2)
+    assert isinstance(model, OrderedModel)
+    assert model.executor.name == "native"
+
+
+def test_where_eight_bits_cannot_be_had_the_evaluation_says_so_and_records_nothing(
+    run: RunContext, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, folder = tmp_path / "toy", tmp_path / "report"
+    shutil.copytree(run.bundle_path, bundle)
+    monkeypatch.setattr(library, "kernels", lambda: None)
+    before = (bundle / "bundle.json").read_bytes()
+    with pytest.raises(DeviceError, match="--record: native-int8 cannot be checked here: it was not built"):
+        evaluate_command(bundle, data, folder, "--record")
+    assert not folder.exists()
+    assert "Eight bits: not checked with native-int8: it was not built" in evaluate_command(bundle, data, folder)
+    report = Report.model_validate_json((folder / "report.json").read_bytes())
+    assert report.eight_bit == (
+        "not checked with native-int8: it was not built while installing, which needs a C++ compiler"
+    )
+    assert recorded(report) is None
+    assert (bundle / "bundle.json").read_bytes() == before
+
+
 def test_nothing_in_the_bundle_names_a_place(run: RunContext, data: Path) -> None:
     for name in ("bundle.json", "report.json"):
         text = (run.bundle_path / name).read_text(encoding="utf-8")
@@ -209,6 +290,8 @@ def test_other_data_of_the_same_kind_is_pointed_out(run: RunContext, tmp_path: P
     assert "was trained on other data" in result.output
     report = Report.model_validate_json((tmp_path / "report" / "report.json").read_bytes())
     assert report.data.trained_on is False
+    with pytest.raises(DataError, match=r"--record: .* was trained on other data"):
+        evaluate_command(run.bundle_path, other, tmp_path / "report", "--record")
 
 
 @pytest.mark.parametrize(
@@ -241,9 +324,9 @@ def test_fewer_samples_than_labels_are_refused(tiny_bundle: Path, data: Path, tm
         evaluate_command(tiny_bundle, data, tmp_path / "report", "--samples", "2")
 
 
-def evaluate_command(bundle: Path, data: Path, report: Path, *options: str) -> None:
+def evaluate_command(bundle: Path, data: Path, report: Path, *options: str) -> str:
     arguments = [str(bundle), "--data", str(data), "--report", str(report), *options]
-    CliRunner().invoke(anytime.app, ["evaluate", *arguments], catch_exceptions=False)
+    return CliRunner().invoke(anytime.app, ["evaluate", *arguments], catch_exceptions=False).output
 
 
 def test_an_untrained_run_has_no_quality_curve(data: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What ships: whole, loadable, and with a report whose claims hold."""
+"""What ships: whole, loadable, with a report whose claims hold, and good enough with eight bits."""
 
 from __future__ import annotations
 
@@ -28,3 +28,6 @@ def test_a_shipped_bundle_is_whole_and_its_claims_hold(bundle: Path) -> None:
     assert len(claims["error_falls"]["values"]) == len(claims["below_pca"]["values"]) == manifest.codes
     assert report["quality_curve"] == pytest.approx(list(manifest.quality_curve))
     assert report["extractor"]["test_accuracy"]["value"] > 0.9
+    assert manifest.eight_bit is not None
+    assert manifest.eight_bit.passed
+    assert manifest.eight_bit.samples >= 10_000

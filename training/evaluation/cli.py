@@ -25,6 +25,9 @@ def evaluate(
     bundle: Annotated[Path, typer.Argument(help="The bundle's folder.", show_default=False)],
     data: Annotated[str, typer.Option(help="The data set it was trained on, as for `anytime train`.")],
     report: Annotated[Path, typer.Option(file_okay=False, help="Folder for report.json, plots and pictures.")],
+    record: Annotated[
+        bool, typer.Option("--record", help="Write into the bundle whether eight bits are good enough for it.")
+    ] = False,
     samples: Annotated[
         int | None, typer.Option(min=2, help="Samples to draw; by default what the bundle's recipe says.")
     ] = None,
@@ -37,6 +40,9 @@ def evaluate(
 ) -> None:
     """Measure a bundle: reconstructions beside PCA, samples by fraction of the codes, and whether its claims hold.
 
+    Also draws the samples with the executor of eight bits, where it can be had, and says what that costs. With --record
+    the bundle says so, too, and `anytime serve --executor auto` computes with eight bits if they have passed.
+
     Writes report.json, plots and pictures. The first time, a classifier is trained on the real training images to judge
     the samples; it is kept in the report's folder.
 
@@ -44,22 +50,48 @@ def evaluate(
         anytime evaluate runs/smoke/bundle --data ~/data/fashion-mnist --report reports/smoke
 
         anytime evaluate my-bundle --data ~/data/mnist --report reports/mine --samples 2000
+
+        anytime evaluate my-bundle --data ~/data/mnist --report reports/mine --record
     """
     require_extras()
 
     from rich.console import Console
 
+    from models.bundle.writer import record_eight_bit
     from training.evaluation.console import progress_bar, show
+    from training.evaluation.eight_bit import recorded, summary
     from training.evaluation.measure import evaluate as measure
 
     console = Console()
     evaluation = _prepare(bundle, data, report, samples, cache, device, threads, console)
+    if record:
+        _check_recordable(bundle, data, evaluation)
     if evaluation.trained_on is False:
         console.print(f"Note: {bundle} was trained on other data than {data}.", markup=False, soft_wrap=True)
     with progress_bar(console, evaluation.steps) as progress:
         found = measure(evaluation, progress)
     show(console, found)
     console.print(f"Written to {report}", markup=False, soft_wrap=True)
+    check = recorded(found)
+    if record and check is not None:
+        record_eight_bit(bundle, check)
+        console.print(f"{bundle}: now says of eight bits: {summary(found)}", markup=False, soft_wrap=True)
+
+
+def _check_recordable(bundle: Path, data: str, evaluation: Evaluation) -> None:
+    """Refuse to measure for nothing.
+
+    Raises:
+        AnytimeError: if there will be nothing that the bundle could say.
+    """
+    from models.errors import DataError, DeviceError
+    from models.runtime.executors import EIGHT_BIT, obstacle
+
+    if evaluation.trained_on is False:
+        raise DataError(f"--record: {bundle} was trained on other data than {data}, which says nothing of it")
+    reason = obstacle(evaluation.networks.prior)
+    if reason is not None:
+        raise DeviceError(f"--record: {EIGHT_BIT} cannot be checked here: {reason}")
 
 
 def _prepare(

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from training.evaluation.audio.report import AudioReport
 from training.evaluation.intervals import Estimate
-from training.evaluation.report import Claim, Report
+from training.evaluation.report import Claim, EightBitFacts, Report
 from training.evaluation.words import words_for
 
 
@@ -60,6 +60,10 @@ def show(console: Console, report: Report) -> None:
     """Print a report's main numbers and its claims."""
     console.print(_reconstruction(report))
     console.print(_samples(report))
+    if isinstance(report.eight_bit, EightBitFacts):
+        console.print(_eight_bits(report.eight_bit))
+    elif report.eight_bit:
+        console.print(f"Eight bits: {report.eight_bit}.", markup=False, soft_wrap=True)
     console.print(claims_table(report.claims))
 
 
@@ -101,6 +105,35 @@ def _samples(report: Report) -> Table:
             f"{facts.distance.value:.2f}",
             f"{share.value:.1%}",
             f"{share.low:.1%} to {share.high:.1%}",
+        )
+    return table
+
+
+def _eight_bits(facts: EightBitFacts) -> Table:
+    table = Table(
+        title=f"Eight bits ({facts.executor} beside {facts.beside}): {'passed' if facts.passed else 'NOT passed'}",
+        caption=(
+            f"{facts.agreement:.1%} of the codes agree, {facts.agreement_first:.1%} of the first and "
+            f"{facts.agreement_last:.1%} of the last; RMS and largest: by what decoders differ on the same codes of "
+            f"{facts.decoded_twice:,} samples, in {facts.decoded_steps}"
+        ),
+    )
+    sounds = any(each.decoded.snr_db is not None for each in facts.fractions)
+    headings = ("codes", "FD", "8 bits", "ratio", "recognised", "8 bits", "RMS", "largest")
+    for heading in (*headings, *(["SNR, dB"] if sounds else [])):
+        table.add_column(heading, justify="right")
+    for each in facts.fractions:
+        snr = each.decoded.snr_db
+        table.add_row(
+            str(each.codes),
+            f"{each.full_precision:.2f}",
+            f"{each.eight_bit:.2f}",
+            f"{each.ratio:.4f}",
+            f"{each.recognised_full_precision.value:.1%}",
+            f"{each.recognised_eight_bit.value:.1%}",
+            f"{each.decoded.rms:.2g}",
+            f"{each.decoded.largest:.2g}",
+            *([] if not sounds else ["" if snr is None else f"{snr:.1f}"]),
         )
     return table
 

@@ -9,7 +9,7 @@ import torch
 
 from models.bundle.networks import Networks
 from training.data.dataset import Dataset, Split
-from training.evaluation import claims, kinds, pca, reconstruction, samples
+from training.evaluation import claims, eight_bit, kinds, pca, reconstruction, samples
 from training.evaluation.classifier import ClassifierConfig, Judge, Judgement, JudgeSource
 from training.evaluation.frechet import FrechetReference, distances
 from training.evaluation.intervals import means, proportion
@@ -32,7 +32,7 @@ from training.recipe import EvaluateRecipe
 from training.seeds import derive_seed, shuffled
 
 CLASSIFIER = "classifier.safetensors"
-MEASUREMENTS = 5  # steps beside the classifier's epochs
+MEASUREMENTS = 6  # steps beside the classifier's epochs
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,9 @@ def evaluate(evaluation: Evaluation, progress: Progress) -> Report:
     sampled = _samples(evaluation, extractor, reference, drawn)
     distance = _distance(evaluation, extractor, reference)
     progress.advance()
+    progress.describe("drawing samples with eight bits")
+    cost = eight_bit.check(networks, extractor, reference, drawn, sampled)
+    progress.advance()
     data = identify(dataset.fingerprint)
     report = kind.report(
         model=networks.manifest.name,
@@ -119,6 +122,7 @@ def evaluate(evaluation: Evaluation, progress: Progress) -> Report:
         quality_curve=networks.manifest.quality_curve,
         distance=distance,
         samples=sampled,
+        eight_bit=cost,
         claims=claims.check(reconstructed, sampled),
         versions=versions(),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from models.bundle.manifest import EightBitCheck, EightBitDistance
 from models.config import Frozen, SamplingDefaults
 from training.evaluation.intervals import Estimate, Proportion
 
@@ -142,6 +143,77 @@ class DistanceFacts(Frozen):
     reconstructions_recognised: Proportion
 
 
+class DecodedDifference(Frozen):
+    """How two executors differ in what they decode from the same codes.
+
+    Attributes:
+        rms, largest: in the steps in which samples are stored, before they are rounded to them.
+        snr_db: of clips, 10 log10 of their energy over the difference's; None of pictures, or if there is none.
+    """
+
+    rms: float
+    largest: float
+    snr_db: float | None = None
+
+
+class EightBitFractionFacts(Frozen):
+    """Samples with eight bits and in full precision, from one fraction of their codes.
+
+    Attributes:
+        full_precision, eight_bit: FD to the same reference.
+        ratio: of the second to the first.
+        decoded: the difference that is the decoder's alone.
+    """
+
+    fraction: float
+    codes: int
+    full_precision: float
+    eight_bit: float
+    ratio: float
+    recognised_full_precision: Proportion
+    recognised_eight_bit: Proportion
+    decoded: DecodedDifference
+
+
+class EightBitFacts(Frozen):
+    """What eight bits cost, on as many samples with the same labels and seeds.
+
+    Attributes:
+        executor, beside: by what names the two are chosen.
+        revision: of the first, as `EIGHT_BIT_REVISION` has it.
+        decoded_twice: how many samples' codes in full precision both decoded, PyTorch for full precision.
+        decoded_steps: what differences between these are in.
+        agreement: share of all codes that are the same; `first` and `last` of each sample's first and last.
+        passed: whether no FD is more than 2% above that of full precision.
+    """
+
+    executor: str
+    beside: str
+    revision: int
+    samples: int
+    decoded_twice: int
+    decoded_steps: str
+    agreement: float
+    agreement_first: float
+    agreement_last: float
+    fractions: tuple[EightBitFractionFacts, ...]
+    passed: bool
+
+    def recorded(self, distance: str) -> EightBitCheck:
+        """What a bundle says of it; `distance` is by what name distances are known."""
+        fractions = tuple(
+            EightBitDistance(codes=each.codes, full_precision=each.full_precision, eight_bit=each.eight_bit)
+            for each in self.fractions
+        )
+        return EightBitCheck(
+            revision=self.revision,
+            samples=self.samples,
+            distance=distance,
+            agreement=self.agreement,
+            fractions=fractions,
+        )
+
+
 class Claim(Frozen):
     """One statement about the model, checked against the numbers above.
 
@@ -165,6 +237,7 @@ class Report(Frozen):
     Attributes:
         quality_curve: K + 1 numbers, the bundle's fitted curve.
         quality_curve_from: on which images it was fitted.
+        eight_bit: what eight bits cost, or why that was not found out; None in older reports.
         versions: of Python and of the libraries that computed this.
     """
 
@@ -181,6 +254,7 @@ class Report(Frozen):
     quality_curve_from: str = "validation images, held out of training; monotone and concave fit"
     distance: DistanceFacts
     samples: SampleFacts
+    eight_bit: EightBitFacts | str | None = None
     claims: tuple[Claim, ...]
     versions: dict[str, str]
 

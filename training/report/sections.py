@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from training.report.collect import (
+    Finished,
     FinishedBaseline,
     FinishedRun,
+    Runs,
     RunsOf,
     is_baseline,
     read_baseline,
@@ -16,6 +18,7 @@ from training.report.collect import (
     runs_by_recipe,
     runs_of_study,
 )
+from training.report.eight_bits import eight_bit_section
 from training.report.overview import overview
 from training.report.section import Section, baseline_section, study_section
 from training.report.training_speed import speed_section
@@ -36,18 +39,27 @@ def all_sections(folders: Sequence[Path], names: Sequence[str], directories: Seq
     """
     sections: list[Section] = []
     everything: list[FinishedRun[Any, Any]] = []
+    models: list[tuple[str, Finished]] = []
     for folder, name in _studies(folders, names):
         study, runs = runs_of_study(folder, name)
         sections.append(study_section(study, runs, _free(name, sections)))
         everything += runs.all()
+        models += _named(runs, f"{study.title}: ")
     baselines = [read_baseline(directory) for directory in directories if is_baseline(directory)]
     for kind, of_kind in _by_recipe(baselines):
         sections.append(baseline_section(kind, of_kind))
     singles = [read_run(directory) for directory in directories if not is_baseline(directory)]
     if singles:
-        sections.append(overview(runs_by_recipe(singles)))
-    speeds = speed_section([*everything, *baselines, *singles])
-    return [*sections, speeds] if speeds else sections
+        by_recipe = runs_by_recipe(singles)
+        sections.append(overview(by_recipe))
+        models += _named(by_recipe)
+    last = (eight_bit_section(models), speed_section([*everything, *baselines, *singles]))
+    return [*sections, *(section for section in last if section)]
+
+
+def _named(runs: Runs, prefix: str = "") -> list[tuple[str, Finished]]:
+    """Every run under its variant's title."""
+    return [(prefix + runs.titles[name], run) for name in runs.variants for run in runs.variants[name].values()]
 
 
 def _studies(folders: Sequence[Path], names: Sequence[str]) -> list[tuple[StudyFolder, str]]:

@@ -7,6 +7,7 @@ from models.curve import fit_quality_curve
 from models.errors import AnytimeError
 from training.context import RunContext
 from training.evaluation.audio.sound import distortion
+from training.evaluation.eight_bit import summary
 from training.evaluation.measure import Evaluation, evaluate
 from training.evaluation.pca import mean_image
 from training.evaluation.provenance import build_manifest
@@ -51,3 +52,4 @@ def run(context: RunContext) -> None:
         report = evaluate(evaluation, progress)
         for claim in report.claims:
             progress.say(f"{'holds' if claim.holds else 'does NOT hold'}: {claim.statement}")
+        progress.say(f"eight bits: {summary(report)}")

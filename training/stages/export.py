@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from models.bundle.writer import write_bundle
 from training.context import RunContext
+from training.evaluation.eight_bit import recorded
 from training.evaluation.kinds import kind_of
 from training.evaluation.provenance import build_manifest
 from training.evaluation.report import REPORT
@@ -27,7 +28,7 @@ def run(context: RunContext) -> None:
         raise CheckpointError(
             f"{context.evaluation_directory / REPORT}: is damaged: {error.errors()[0]['msg']}"
         ) from error
-    manifest = build_manifest(context, report.quality_curve)
+    manifest = build_manifest(context, report.quality_curve).model_copy(update={"eight_bit": recorded(report)})
     write_bundle(context.bundle_path, manifest, context.autoencoder(), context.prior(), extra)
     size = sum(file.stat().st_size for file in context.bundle_path.iterdir())
     context.progress.say(f"export: {manifest.name}, {size / 1e6:.1f} MB")
