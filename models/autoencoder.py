@@ -13,8 +13,6 @@ from models.networks import build_decoder, build_encoder
 from models.quantiser import Quantised, Quantiser
 from models.truncation import prefix_mask
 
-RANGES = {"image": (0.0, 1.0), "audio": (-1.0, 1.0)}
-
 
 class OrderedLoss(NamedTuple):
     """The three terms of Eq. (6), each summed over an example and averaged over the batch; scalars."""
@@ -92,7 +90,7 @@ class OrderedVQVAE(nn.Module):
         Returns:
             (B, *media shape), clamped to the range of the media: [0, 1] for images, [-1, 1] for audio.
         """
-        return self.decode_vectors(self.quantiser.lookup(codes), lengths).clamp(*RANGES[self.media.type])
+        return self.decode_vectors(self.quantiser.lookup(codes), lengths).clamp(*self.media.range)
 
     def decode_vectors(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """The decoder's output, not clamped, for a prefix of each row of code vectors (B, K, D)."""

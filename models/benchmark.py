@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from models.bundle.networks import load_networks
-from models.runtime.executors import available, build_model
+from models.runtime.choice import available
+from models.runtime.executors import build_model
 from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import SampleRequest
 
@@ -56,7 +57,7 @@ def benchmark_engine(bundle: Path, device: str, batches: tuple[int, ...], repeat
     manifest = networks.manifest
     models = [
         build_model(networks.autoencoder, networks.prior, max(batches), executor)
-        for executor in available(networks.prior)
+        for executor in available(networks.prior.config.kind, networks.prior.device.type)
     ]
     floors = [_read_time(model.executor.weight_bytes, device) for model in models]
     # Executors in turn, so that a machine that changes its pace does so for all of them.

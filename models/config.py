@@ -37,6 +37,11 @@ class Media(Frozen):
         return self
 
     @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest number of a sample."""
+        return (0.0, 1.0) if self.type == "image" else (-1.0, 1.0)
+
+    @property
     def seconds(self) -> float | None:
         """How long a clip lasts; None for an image."""
         return None if self.sample_rate is None else self.shape[-1] / self.sample_rate

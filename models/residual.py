@@ -23,7 +23,6 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from models.autoencoder import RANGES
 from models.config import Media, ResidualConfig
 from models.quantiser import Quantiser
 
@@ -114,7 +113,7 @@ class ResidualAutoencoder(nn.Module):
         Returns:
             (B, *media shape), clamped to the range of the media: [0, 1] for images, [-1, 1] for audio.
         """
-        return self.decode_vectors(self.quantiser.lookup(codes), lengths).clamp(*RANGES[self.media.type])
+        return self.decode_vectors(self.quantiser.lookup(codes), lengths).clamp(*self.media.range)
 
     def decode_vectors(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """What is read off, not clamped, after a prefix of each row of codebook entries (B, K, D)."""

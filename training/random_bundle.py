@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models.autoencoder import RANGES, OrderedVQVAE
+from models.autoencoder import OrderedVQVAE
 from models.build import Autoencoder, build_autoencoder
 from models.bundle.manifest import Manifest
 from models.bundle.writer import write_bundle
@@ -46,7 +46,7 @@ def _spread(autoencoder: Autoencoder) -> None:
     size, codes = autoencoder.config.codebook, autoencoder.config.codes
     vectors = autoencoder.quantiser.lookup(torch.randint(size, (_PROBES, codes)))  # (B, K, D)
     samples = autoencoder.decode_vectors(vectors, torch.full((_PROBES,), codes))
-    low, high = RANGES[autoencoder.media.type]
+    low, high = autoencoder.media.range
     weight, bias = _last_layer(autoencoder)
     gain = (high - low) / 4 / samples.std()
     weight.mul_(gain)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from models.config import AnyAutoencoderConfig, Frozen, Media, PositiveInt, PriorConfig, SamplingDefaults
+from models.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
 MANIFEST = "bundle.json"
@@ -96,6 +97,11 @@ class Manifest(Frozen):
     def codes(self) -> int:
         """K, the length of a complete code."""
         return self.autoencoder.codes
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The prior's tokens."""
+        return Vocabulary(self.codes, self.autoencoder.codebook, len(self.labels))
 
     @model_validator(mode="after")
     def _curve_is_a_quality_curve(self) -> Manifest:

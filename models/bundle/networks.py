@@ -30,7 +30,15 @@ def load_networks(path: Path, device: str = "cpu") -> Networks:
     Raises:
         BundleError: if anything is missing, changed, or of another shape than the manifest says.
     """
-    manifest = verify_bundle(path)
+    return build_networks(path, verify_bundle(path), device)
+
+
+def build_networks(path: Path, manifest: Manifest, device: str) -> Networks:
+    """The networks of a bundle that was verified.
+
+    Raises:
+        BundleError: if a tensor is missing, or of another shape than the manifest says.
+    """
     autoencoder = build_autoencoder(manifest.autoencoder, manifest.media)
     prior = build_prior(manifest.prior, manifest.codes, manifest.autoencoder.codebook, labels=len(manifest.labels))
     _fill(autoencoder, path / AUTOENCODER)

@@ -8,13 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from models.config import PriorConfig
+from models.vocabulary import Vocabulary
 
 
 class Prior(nn.Module, ABC):
     """p(z_i | z_<i, label), with a null label for the unconditional model (anytime paper, section 3.2).
-
-    The token that goes in at position 0 is a start token, which stands for the label; at position i > 0 it is code
-    i - 1. Tokens are numbered through: the C codes, one start token per label, the null label's.
 
     Attributes:
         config: of this kind of prior.
@@ -38,9 +36,10 @@ class Prior(nn.Module, ABC):
         """Where the weights lie."""
         return self.head.weight.device
 
-    def start_token(self, label: int | None) -> int:
-        """Input at position 0 for a label, or for none."""
-        return self.codebook + (self.null_label if label is None else label)
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Its tokens."""
+        return Vocabulary(self.codes, self.codebook, self.null_label)
 
     def tokens(self, codes: Tensor, labels: Tensor) -> Tensor:
         """What goes in at each position: (B, K) int64, from codes (B, K) and labels (B,)."""

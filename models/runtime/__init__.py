@@ -6,33 +6,51 @@ import logging
 from pathlib import Path
 
 from models.bundle.manifest import Manifest
+from models.bundle.reader import verify_bundle
+from models.runtime import choice
+from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import AnytimeModel
+from models.runtime.weights import Parameters
 
 _logger = logging.getLogger(__name__)
 
 
 def load_model(
-    path: Path, device: str = "cpu", slots: int = 64, executor: str = "auto"
+    path: Path, device: str = "cpu", slots: int = 64, executor: str = "auto", threads: int | None = None
 ) -> tuple[Manifest, AnytimeModel]:
     """Verify the bundle at folder `path` and prepare it for sampling.
 
+    PyTorch is imported only if it is to compute: that alone takes longer than all the rest.
+
     Args:
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda" or "cuda:INDEX".
         slots: samples in progress at once.
-        executor: see `executors.choose`, which also looks at what the bundle says of eight bits.
+        executor: see `choice.choose`, which also looks at what the bundle says of eight bits.
+        threads: of this process for PyTorch, which the first model decides; as they are if None.
 
     Raises:
         BundleError: if the bundle cannot be used.
         DeviceError: if the executor cannot be had here.
     """
-    from models.bundle.networks import load_networks
+    manifest = verify_bundle(path)
+    name = choice.choose(manifest.prior.kind, device, executor, manifest.eight_bit)
+    if name == choice.REFERENCE:
+        model = _by_torch(path, manifest, device, slots, threads)
+    else:
+        model = choice.build_without_torch(name, Parameters.of_bundle(path, manifest), slots)
+    _logger.info("%s: executor %s", manifest.name, name)
+    return manifest, model
+
+
+def _by_torch(path: Path, manifest: Manifest, device: str, slots: int, threads: int | None) -> OrderedModel:
+    from models.bundle.networks import build_networks
+    from models.runtime.determinism import prepare
     from models.runtime.executors import build_model
 
-    networks = load_networks(path, device)
-    manifest = networks.manifest
-    model = build_model(networks.autoencoder, networks.prior, slots, executor, manifest.eight_bit)
-    _logger.info("%s: executor %s", manifest.name, model.executor.name)
-    return manifest, model
+    if threads is not None:
+        prepare(threads)
+    networks = build_networks(path, manifest, device)
+    return build_model(networks.autoencoder, networks.prior, slots, choice.REFERENCE)
 
 
 __all__ = ["AnytimeModel", "load_model"]

@@ -44,7 +44,7 @@ class ConvolvedPrior:
     def __init__(self, prior: PixelCNNPrior, slots: int) -> None:
         config, device = prior.config, prior.device
         self._codebook, self._null_label = prior.codebook, prior.null_label
-        self.tokens = torch.full((slots, prior.codes), prior.start_token(None), device=device)
+        self.tokens = torch.full((slots, prior.codes), prior.vocabulary.start_token(None), device=device)
         self.memory = torch.zeros((config.layers, slots, 1 + prior.codes, config.width // 2), device=device)
         # A start token is at no place of the square.
         outside = torch.zeros((prior.null_label + 1, config.width), device=device)

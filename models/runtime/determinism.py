@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -25,6 +26,14 @@ def configure() -> None:
     if mode:
         os.environ.setdefault("MKL_CBWR", mode)
     torch.backends.cuda.matmul.allow_tf32 = False
+
+
+@cache
+def prepare(threads: int) -> None:
+    """The same for a process that only serves, with so many threads; once, before its first matrix product."""
+    configure()
+    torch.set_num_threads(threads)
+    torch.set_num_interop_threads(1)
 
 
 @torch.inference_mode()

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.build import Autoencoder
-from models.prior import Prior
+from models.config import Media
 from models.runtime.buckets import power_of_two_buckets
 from models.runtime.executor import Draw
 
@@ -22,11 +21,11 @@ class NullExecutor:
     name = "null"
     weight_bytes = 0
 
-    def __init__(self, autoencoder: Autoencoder, prior: Prior, slots: int) -> None:
+    def __init__(self, media: Media, codes: int, slots: int) -> None:
         self.buckets = power_of_two_buckets(slots)
-        self._shape = autoencoder.media.shape
-        self._total = prior.codes
-        self._codes = [[0] * prior.codes for _ in range(slots)]
+        self._shape = media.shape
+        self._total = codes
+        self._codes = [[0] * codes for _ in range(slots)]
         self._positions = [0] * slots
 
     def begin(self, slot: int, tokens: Sequence[int], _draw: Draw) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.prior import Prior
 from models.runtime.executor import Draw, Executor
 from models.runtime.protocol import Decoded, SampleRequest
 from models.runtime.randomness import code_uniforms
 from models.runtime.slots import SlotTable
+from models.vocabulary import Vocabulary
 
 
 class OrderedModel:
@@ -17,23 +17,23 @@ class OrderedModel:
     The host knows each slot's position, so that choosing rows never waits for the device.
 
     Args:
-        prior: what its codes and labels are; nothing is computed with it here.
+        vocabulary: of the prior.
         executor: used by nobody else.
     """
 
-    def __init__(self, prior: Prior, executor: Executor) -> None:
-        self.total_codes = prior.codes
+    def __init__(self, vocabulary: Vocabulary, executor: Executor) -> None:
+        self.total_codes = vocabulary.codes
         self.executor = executor
         self.buckets = executor.buckets
         self.slots = executor.buckets[-1]
-        self._prior = prior
-        self._table = SlotTable(self.slots, prior.codes)
+        self._vocabulary = vocabulary
+        self._table = SlotTable(self.slots, vocabulary.codes)
 
     def begin(self, slot: int, request: SampleRequest) -> None:
         """See `AnytimeModel.begin`."""
         self._check(request)
         self._table.occupy(slot, len(request.codes))
-        tokens = (self._prior.start_token(request.label), *request.codes)
+        tokens = (self._vocabulary.start_token(request.label), *request.codes)
         self.executor.begin(slot, tokens, self._draw(request))
 
     def step(self, slots: Sequence[int], codes: int = 1) -> None:
@@ -69,7 +69,7 @@ class OrderedModel:
             raise AssertionError(f"host and device disagree about the positions of slots {wrong}")
 
     def _draw(self, request: SampleRequest) -> Draw:
-        codebook = self._prior.codebook
+        codebook = self._vocabulary.codebook
         greedy = request.temperature == 0
         return Draw(
             temperature=1.0 if greedy else request.temperature,
@@ -80,7 +80,7 @@ class OrderedModel:
 
     def _check(self, request: SampleRequest) -> None:
         """Raise ValueError naming the field that is out of range."""
-        labels = self._prior.null_label
+        labels = self._vocabulary.null_label
         limits = {
             "seed": 0 <= request.seed < 2**63,
             "sample": 0 <= request.sample < 2**32,
@@ -89,7 +89,7 @@ class OrderedModel:
             "top_k": request.top_k >= 0,
             "top_p": 0 < request.top_p <= 1,
             "codes": len(request.codes) <= self.total_codes
-            and all(0 <= code < self._prior.codebook for code in request.codes),
+            and all(0 <= code < self._vocabulary.codebook for code in request.codes),
         }
         for field, fits in limits.items():
             if not fits:

@@ -46,7 +46,7 @@ class ReferenceExecutor:
         rows = slots + 1
         self._incremental = incremental(prior, rows)
         # Per row: the token to feed and the position it is for; how codes are drawn; the codes.
-        self._state = torch.tensor([[prior.start_token(None), 0]], device=self._device).repeat(rows, 1)
+        self._state = torch.tensor([[prior.vocabulary.start_token(None), 0]], device=self._device).repeat(rows, 1)
         self._draws = torch.zeros((rows, _UNIFORMS + prior.codes), dtype=torch.float64, device=self._device)
         self._draws[:, :_UNIFORMS] = 1.0  # valid for the spare row, too
         self._codes = torch.zeros((rows, prior.codes), dtype=torch.int64, device=self._device)

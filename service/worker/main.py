@@ -6,16 +6,14 @@ import argparse
 import gc
 import logging
 import socket
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from models.bundle.manifest import Manifest
 from models.errors import AnytimeError, DeviceError
 from models.runtime import AnytimeModel, load_model
-from models.runtime.determinism import configure
 from service.clock import MonotonicClock
 from service.encode import encode, formats_of
 from service.messages import Ready, StartFailed
@@ -29,14 +27,12 @@ from service.worker.warmup import kinds_of, warm_up
 
 _logger = logging.getLogger(__name__)
 
+_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of NVIDIA, of GPUs under WSL, of AMD
+
 
 def main(arguments: Sequence[str]) -> int:
     """Load the models, warm up, say `Ready`, serve. Returns the exit status."""
     options = _parse(arguments)
-    # Before the first arithmetic of the process.
-    configure()
-    torch.set_num_threads(options.threads)
-    torch.set_num_interop_threads(1)
     logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s %(message)s")
     shutdown = Shutdown()
     shutdown.install()
@@ -45,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         if options.record_costs:
             prepare(options.record_costs)
         device = _device(options.device, options.index)
-        loaded = [load_model(path, device, options.slots, options.executor) for path in options.bundle]
+        loaded = [load_model(path, device, options.slots, options.executor, options.threads) for path in options.bundle]
     except AnytimeError as error:
         channel.send(StartFailed(str(error)))
         channel.close()
@@ -87,10 +83,19 @@ def _device(wanted: str, index: int) -> str:
     Raises:
         DeviceError: if CUDA was asked for and is not there.
     """
+    if wanted == "cpu" or (wanted == "auto" and not _may_have_gpu()):
+        return "cpu"
+    import torch  # takes seconds, and may not be needed otherwise
+
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if wanted == "cuda" and not count:
         raise DeviceError("device cuda was asked for, but PyTorch finds no CUDA device here")
-    return "cpu" if wanted == "cpu" or not count else f"cuda:{index % count}"
+    return f"cuda:{index % count}" if count else "cpu"
+
+
+def _may_have_gpu() -> bool:
+    """Whether a driver shows itself; on Linux all do, as a file."""
+    return sys.platform != "linux" or any(Path(file).exists() for file in _DRIVERS)
 
 
 def _engines(loaded: Sequence[tuple[Manifest, AnytimeModel]], channel: Channel) -> list[Engine]:

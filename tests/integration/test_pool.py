@@ -164,7 +164,7 @@ async def test_a_bundle_that_cannot_be_loaded_is_one_sentence(bundles: Path, tmp
 async def test_a_worker_that_dies_while_starting_is_quoted(
     bundles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "torch.py").write_text("raise SystemExit('no arithmetic today')")
+    (tmp_path / "safetensors.py").write_text("raise SystemExit('no arithmetic today')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(WorkerStartError, match="exited with status 1 while starting: no arithmetic today"):
         await Pool(settings(bundles), Observer()).start()

@@ -85,11 +85,11 @@ def _check_recordable(bundle: Path, data: str, evaluation: Evaluation) -> None:
         AnytimeError: if there will be nothing that the bundle could say.
     """
     from models.errors import DataError, DeviceError
-    from models.runtime.executors import EIGHT_BIT, obstacle
+    from models.runtime.choice import EIGHT_BIT, obstacle
 
     if evaluation.trained_on is False:
         raise DataError(f"--record: {bundle} was trained on other data than {data}, which says nothing of it")
-    reason = obstacle(evaluation.networks.prior)
+    reason = obstacle(evaluation.networks.prior.config.kind, evaluation.networks.prior.device.type)
     if reason is not None:
         raise DeviceError(f"--record: {EIGHT_BIT} cannot be checked here: {reason}")
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from models.bundle.manifest import EIGHT_BIT_LIMIT, EIGHT_BIT_REVISION, EightBitCheck, EightBitDistance
 from models.bundle.networks import Networks
-from models.runtime.executors import EIGHT_BIT, build_model, choose, obstacle
+from models.runtime.choice import EIGHT_BIT, choose, obstacle
+from models.runtime.executors import build_model
 from models.runtime.ordered import OrderedModel
 from models.runtime.sampling_loop import decode_codes, draw_codes
 from training.data.dataset import FULL_SCALE
@@ -44,7 +45,7 @@ def check(
         drawn: the samples in full precision.
         sampled: what was found about them.
     """
-    reason = obstacle(networks.prior)
+    reason = obstacle(networks.prior.config.kind, networks.prior.device.type)
     if reason is not None:
         return f"not checked with {EIGHT_BIT}: {reason}"
     slots = min(SAMPLED_AT_ONCE, len(drawn.codes))
@@ -73,7 +74,7 @@ def compare(
     )
     return EightBitFacts(
         executor=model.executor.name,
-        beside=choose(networks.prior),
+        beside=choose(networks.prior.config.kind, networks.prior.device.type),
         revision=EIGHT_BIT_REVISION,
         samples=len(codes),
         decoded_twice=min(DECODED_TWICE, len(codes)),

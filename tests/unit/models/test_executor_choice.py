@@ -13,7 +13,8 @@ from models.bundle.writer import record_eight_bit
 from models.errors import DeviceError
 from models.native import library
 from models.runtime import load_model
-from models.runtime.executors import build_model, choose
+from models.runtime.choice import choose
+from models.runtime.executors import build_model
 from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import SampleRequest
 
@@ -62,7 +63,7 @@ def test_it_passes_where_no_distance_is_more_than_two_percent_above_that_of_full
     ],
 )
 def test_on_a_cpu_with_the_native_one_built(wanted: str, check: EightBitCheck | None, chosen: str) -> None:
-    assert choose(NETWORKS.prior, wanted, check) == chosen
+    assert choose(NETWORKS.prior.config.kind, NETWORKS.prior.device.type, wanted, check) == chosen
     assert build_model(NETWORKS.autoencoder, NETWORKS.prior, 2, wanted, check).executor.name == chosen
 
 
@@ -71,15 +72,15 @@ def test_without_the_native_one_auto_is_the_reference(
     check: EightBitCheck | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tiny_networks(tiny_manifest(prior=PRIORS["lstm"]))
-    assert choose(other.prior, "auto", check) == "reference"
+    assert choose(other.prior.config.kind, other.prior.device.type, "auto", check) == "reference"
     with pytest.raises(DeviceError, match="it is for Transformers"):
-        choose(other.prior, "native-int8", check)
+        choose(other.prior.config.kind, other.prior.device.type, "native-int8", check)
     monkeypatch.setattr(library, "kernels", lambda: None)
-    assert choose(NETWORKS.prior, "auto", check) == "reference"
+    assert choose(NETWORKS.prior.config.kind, NETWORKS.prior.device.type, "auto", check) == "reference"
     assert build_model(NETWORKS.autoencoder, NETWORKS.prior, 2, "auto", check).executor.name == "reference"
     for wanted in ("native", "native-int8"):
         with pytest.raises(DeviceError, match="not built"):
-            choose(NETWORKS.prior, wanted, check)
+            choose(NETWORKS.prior.config.kind, NETWORKS.prior.device.type, wanted, check)
 
 
 @pytest.mark.parametrize(("check", "chosen"), [(None, "native"), (PASSED, "native-int8"), (FAILED, "native")])

@@ -22,10 +22,12 @@ from models.errors import DeviceError
 from models.native import library
 from models.native.library import INSTRUCTION_SETS, Kernels
 from models.prior import TransformerPrior
-from models.runtime.executors import available, build_model
+from models.runtime.choice import available
+from models.runtime.executors import build_model
 from models.runtime.native import NativeExecutor
 from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import SampleRequest
+from models.runtime.weights import Parameters
 from service.settings import PRETRAINED
 
 SLOTS = 13
@@ -41,8 +43,9 @@ def kernels_of(name: str) -> Kernels:
 def native(networks: Networks, instructions: str, slots: int = SLOTS, *, eight_bit: bool = False) -> OrderedModel:
     assert isinstance(networks.prior, TransformerPrior)
     kernels = kernels_of(instructions)
-    executor = NativeExecutor(networks.autoencoder, networks.prior, slots, kernels, eight_bit=eight_bit)
-    return OrderedModel(networks.prior, executor)
+    parameters = Parameters.of_networks(networks.autoencoder, networks.prior)
+    executor = NativeExecutor(parameters, slots, kernels, eight_bit=eight_bit)
+    return OrderedModel(parameters.vocabulary, executor)
 
 
 def networks_of(prior: TransformerConfig, autoencoder: AutoencoderConfig, media: Media, *, half: bool) -> Networks:
@@ -93,7 +96,7 @@ def test_without_it_the_reference_runs_and_who_asked_for_it_is_told(monkeypatch:
 @pytest.mark.parametrize("kind", ["lstm", "pixelcnn"])
 def test_it_is_for_transformers_only_and_others_run_by_the_reference(kind: str) -> None:
     networks = tiny_networks(tiny_manifest(prior=PRIORS[kind]))
-    assert available(networks.prior) == ("reference",)
+    assert available(networks.prior.config.kind, networks.prior.device.type) == ("reference",)
     assert build_model(networks.autoencoder, networks.prior, 2).executor.name == "reference"
     with pytest.raises(DeviceError, match=f"it is for Transformers, and this model's prior is of kind {kind}"):
         build_model(networks.autoencoder, networks.prior, 2, "native")
@@ -326,7 +329,8 @@ def test_weights_that_fit_are_kept_in_half_precision() -> None:
         assert isinstance(networks.prior, TransformerPrior)
         for eight_bit in (False, True):
             kernels = kernels_of(HERE[0])
-            executor = NativeExecutor(networks.autoencoder, networks.prior, 1, kernels, eight_bit=eight_bit)
+            parameters = Parameters.of_networks(networks.autoencoder, networks.prior)
+            executor = NativeExecutor(parameters, 1, kernels, eight_bit=eight_bit)
             sizes.append(executor.weight_bytes)
     numbers = 64 * (3 * 64 + 64 + 64 + 64 + 64)
     in_half = (2 if HERE[0] != "portable" else 4) * numbers

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from factories import tiny_networks
 
-from models.runtime.executors import available, build_model
+from models.runtime.choice import available
+from models.runtime.executors import build_model
 from models.runtime.protocol import SampleRequest
 
 NETWORKS = tiny_networks()
@@ -29,5 +30,5 @@ def test_it_draws_nothing_and_decodes_to_nothing() -> None:
 
 
 def test_nobody_gets_it_who_does_not_ask_for_it() -> None:
-    assert "null" not in available(NETWORKS.prior)
+    assert "null" not in available(NETWORKS.prior.config.kind, NETWORKS.prior.device.type)
     assert build_model(NETWORKS.autoencoder, NETWORKS.prior, 1).executor.name != "null"

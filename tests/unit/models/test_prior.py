@@ -148,6 +148,6 @@ def test_the_weights_that_a_step_reads_are_counted(kind: str) -> None:
 @every_kind
 def test_the_null_label_has_a_start_token_of_its_own(kind: str) -> None:
     prior = prior_of(kind)
-    tokens = [prior.start_token(label) for label in (None, 0, 1, 2)]
+    tokens = [prior.vocabulary.start_token(label) for label in (None, 0, 1, 2)]
     assert tokens == [prior.codebook + label for label in (3, 0, 1, 2)]
     assert isinstance(incremental(prior, 1), CachedPrior) == (kind == "transformer")

@@ -20,10 +20,12 @@ from models.native.library import INSTRUCTION_SETS
 from models.prior import TransformerPrior
 from models.quantiser import Quantiser
 from models.residual import Correction, ResidualAutoencoder
-from models.runtime.executors import available, build_model
+from models.runtime.choice import available
+from models.runtime.executors import build_model
 from models.runtime.native import NativeExecutor
 from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import SampleRequest
+from models.runtime.weights import Parameters
 
 CODES, CODEBOOK = RESIDUAL.codes, RESIDUAL.codebook
 SHAPE = (3, 4, 6)
@@ -186,8 +188,8 @@ def test_natively_a_sample_is_the_same_whoever_is_decoded_with_it(
     kernels = library.kernels(instructions)
     assert kernels is not None
     assert isinstance(networks.prior, TransformerPrior)
-    executor = NativeExecutor(autoencoder, networks.prior, slots, kernels, eight_bit=eight_bit)
-    model = OrderedModel(networks.prior, executor)
+    parameters = Parameters.of_networks(autoencoder, networks.prior)
+    model = OrderedModel(parameters.vocabulary, NativeExecutor(parameters, slots, kernels, eight_bit=eight_bit))
     lengths = [slot * 7 % (CODES + 1) for slot in range(slots)]
     for slot, length in enumerate(lengths):
         model.begin(slot, SampleRequest(slot, codes=tuple((slot + place) % CODEBOOK for place in range(length))))
@@ -202,7 +204,7 @@ def test_natively_a_sample_is_the_same_whoever_is_decoded_with_it(
 
 def test_the_prior_stays_native_and_draws_the_same_codes() -> None:
     networks = tiny_networks(tiny_manifest(autoencoder=RESIDUAL))
-    assert available(networks.prior) == ("reference", "native", "native-int8")
+    assert available(networks.prior.config.kind, networks.prior.device.type) == ("reference", "native", "native-int8")
     assert build_model(networks.autoencoder, networks.prior, 2).executor.name == "native"
     drawn = []
     for name in ("native", "reference"):

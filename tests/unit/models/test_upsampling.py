@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from factories import tiny_audio_manifest, tiny_manifest, tiny_networks
@@ -17,10 +18,12 @@ from models.bundle.manifest import Manifest
 from models.bundle.networks import load_networks
 from models.bundle.writer import write_bundle
 from models.config import AutoencoderConfig, Media
+from models.layers import DecoderLayer
 from models.native import library
 from models.networks import CONVOLUTION, UpsampledConvolution, build_decoder
 from models.runtime.executors import build_model
 from models.runtime.protocol import SampleRequest
+from models.runtime.weights import merged
 
 VCTK = Media(type="audio", shape=(1, 15360), sample_rate=16000)
 
@@ -48,15 +51,16 @@ def repeated_then_convolved(layer: UpsampledConvolution, x: Tensor, size: int, s
 def test_a_layer_repeats_and_convolves(rank: int, size: int, stride: int, shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     x = torch.randn(shape[: 2 + rank])
-    layer = UpsampledConvolution(rank, shape[1], 2, size, stride)
+    layer = UpsampledConvolution(rank, DecoderLayer(shape[1], 2, size, stride, upsamples=True))
     expected = repeated_then_convolved(layer, x, size, stride)
     assert layer(x).shape == expected.shape == (shape[0], 2, *(edge * stride for edge in shape[2 : 2 + rank]))
     torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(layer.transposed()(x), layer(x))
+    filters = layer.weight.detach().numpy()
+    np.testing.assert_allclose(merged(filters, stride), layer.merged().detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_its_weights_learn() -> None:
-    layer = UpsampledConvolution(1, 2, 3, 5, 4)
+    layer = UpsampledConvolution(1, DecoderLayer(2, 3, 5, 4, upsamples=True))
     layer(torch.ones(1, 2, 6)).square().sum().backward()
     assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in layer.parameters())
 

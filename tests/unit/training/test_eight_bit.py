@@ -15,11 +15,12 @@ from torch import Tensor
 from models.bundle.manifest import EIGHT_BIT_REVISION
 from models.bundle.networks import Networks
 from models.native import library
-from models.prior import TransformerPrior
-from models.runtime.executors import build_model, choose
+from models.runtime.choice import choose
+from models.runtime.executors import build_model
 from models.runtime.native import NativeExecutor
 from models.runtime.ordered import OrderedModel
 from models.runtime.sampling_loop import decode_codes, draw_codes, sample_codes
+from models.runtime.weights import Parameters
 from training.evaluation import samples
 from training.evaluation.classifier import Judgement
 from training.evaluation.eight_bit import DECODED_TWICE, check, compare
@@ -66,9 +67,8 @@ class HalfAStepOff(NativeExecutor):
 def model_of(kind: type[NativeExecutor], networks: Networks, *, eight_bit: bool = True) -> OrderedModel:
     kernels = library.kernels()
     assert kernels is not None
-    assert isinstance(networks.prior, TransformerPrior)
-    executor = kind(networks.autoencoder, networks.prior, SLOTS, kernels, eight_bit=eight_bit)
-    return OrderedModel(networks.prior, executor)
+    parameters = Parameters.of_networks(networks.autoencoder, networks.prior)
+    return OrderedModel(parameters.vocabulary, kind(parameters, SLOTS, kernels, eight_bit=eight_bit))
 
 
 class World:
@@ -151,11 +151,11 @@ def test_an_executor_that_decodes_nothing_fails_and_auto_leaves_it_alone(world: 
     assert all(each.ratio > 1.02 for each in facts.fractions)
     assert max(each.decoded.largest for each in facts.fractions) > 100
     assert not facts.passed
-    assert choose(world.networks.prior, "auto", facts.recorded("FD")) == "native"
+    assert choose("transformer", "cpu", "auto", facts.recorded("FD")) == "native"
     good = facts.model_copy(
         update={"fractions": tuple(each.model_copy(update={"eight_bit": 0.0}) for each in facts.fractions)}
     )
-    assert choose(world.networks.prior, "auto", good.recorded("FD")) == "native-int8"
+    assert choose("transformer", "cpu", "auto", good.recorded("FD")) == "native-int8"
 
 
 def test_the_decoders_difference_is_in_grey_levels_and_not_of_the_codes(world: World) -> None:

@@ -27,7 +27,7 @@ def _sample(prior: Prior, indices: range, seed: int) -> Tensor:
     slots = torch.arange(count, device=device)
     uniforms = torch.from_numpy(np.stack([code_uniforms(seed, index, prior.codes) for index in indices])).to(device)
     plain = torch.ones(count, dtype=torch.float64, device=device)  # temperature 1, nothing left out
-    tokens, drawn = torch.full_like(slots, prior.start_token(None)), list[Tensor]()
+    tokens, drawn = torch.full_like(slots, prior.vocabulary.start_token(None)), list[Tensor]()
     for position in range(prior.codes):
         logits = stepper.step(tokens, torch.full_like(slots, position), slots)
         tokens = draw(logits, uniforms[:, position], plain, plain, plain, restricted=False)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.autoencoder import RANGES
 from models.config import Media
 from models.networks import build_decoder, build_encoder
 from models.truncation import prefix_mask
@@ -106,4 +105,4 @@ class VAE(nn.Module):
 
     def decode_codes(self, codes: Tensor, lengths: Tensor) -> Tensor:
         """Like `decode`, clamped to the range of the media."""
-        return self.decode(codes, lengths).clamp(*RANGES[self.media.type])
+        return self.decode(codes, lengths).clamp(*self.media.range)
