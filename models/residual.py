@@ -18,6 +18,7 @@ quantiser and no commitment.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 import torch
@@ -122,7 +123,15 @@ class ResidualAutoencoder(nn.Module):
         for j, correction in enumerate(self._corrections()[:longest]):
             moved = correction.apply_entry(correction(state), vectors[:, j])
             state = moved if j < shortest else torch.where(lengths[:, None] > j, moved, state)
-        return torch.addmm(self.mean, state, self.readout).view(-1, *self.media.shape)
+        return self._read_off(state)
+
+    def decode_each(self, codes: Tensor) -> Iterator[Tensor]:
+        """What `decode_codes` makes of the first 1, 2, .. K codes of each row (B, K), in one pass."""
+        vectors = self.quantiser.lookup(codes)
+        state = vectors.new_zeros(len(vectors), self.config.width)
+        for correction, entry in zip(self._corrections(), vectors.unbind(1), strict=True):
+            state = correction.apply_entry(correction(state), entry)
+            yield self._read_off(state).clamp(*self.media.range)
 
     def errors(self, x: Tensor) -> Tensor:
         """Squared error of each sample (B, *media shape) after each of its codes, (B, K), summed over the sample.
@@ -157,6 +166,9 @@ class ResidualAutoencoder(nn.Module):
                 size = 0.5 * left.std() * _SMALLER**j
             correction.directions.zero_()
             correction.directions[:, : config.depth] = turn.to(x.device) * size
+
+    def _read_off(self, state: Tensor) -> Tensor:
+        return torch.addmm(self.mean, state, self.readout).view(-1, *self.media.shape)
 
     def _target(self, x: Tensor) -> Target:
         centred = x.flatten(1) - self.mean

@@ -12,6 +12,7 @@ import typer
 from models.cli import bundle
 from training.devices import Device, prepare_torch
 from training.extras import require_extras
+from training.options import AutoencoderKind
 from training.processes import ALONE, Processes, joined
 from training.recipe import Recipe, bundled_recipes, load_recipe, parse_recipe
 from training.state import check_folder
@@ -47,6 +48,9 @@ def new_recipe(
     data: Annotated[str, typer.Option(help="A folder of image files, with one subfolder per class or none.")],
     size: Annotated[int, typer.Option(help="Height and width of the pictures that the model is to make.")] = 32,
     name: Annotated[str | None, typer.Option(help="What to call the model; by default like the folder.")] = None,
+    kind: Annotated[
+        AutoencoderKind, typer.Option(help="Of the autoencoder: the paper's, or one whose codes correct one another.")
+    ] = AutoencoderKind.CONVOLUTIONAL,
 ) -> None:
     """Print a recipe to begin with, made for a folder of your own pictures, to be changed as you like.
 
@@ -55,7 +59,7 @@ def new_recipe(
     """
     from training.starter import write_starter
 
-    text = write_starter(data, size, name)
+    text = write_starter(data, size, name, kind)
     parse_recipe(tomllib.loads(text), "the recipe made for this folder")
     typer.echo(text, nl=False)
 

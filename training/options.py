@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,6 +12,13 @@ from models.config import Frozen, PositiveInt
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class AutoencoderKind(StrEnum):
+    """The autoencoders there are, as `kind` in a recipe's `[autoencoder]` names them."""
+
+    RESIDUAL = "residual"
+    CONVOLUTIONAL = "convolutional"
 
 
 class Optimisation(Frozen):

@@ -16,6 +16,7 @@ from training.data.folders import ImageFolder
 from training.data.layout import sort_files
 from training.data.pictures import FORMATS
 from training.data.sources import open_source
+from training.options import AutoencoderKind as Kind
 
 LOOKED_AT = 200  # pictures whose size and colour are looked at, spread over all of them
 LARGEST_MAP = 8  # places of a code across: the paper's codes have 4 to 8
@@ -23,9 +24,17 @@ ENOUGH = 5000  # training pictures; where there are fewer, larger files are cut 
 MOST_CROPS = 20
 BATCH = 64
 # Steps of each stage: enough to see what becomes of it, on one CPU core in minutes.
-STEPS = {"autoencoder": 400, "ordered": 800, "prior": 600}
+STEPS = {
+    Kind.RESIDUAL: {"ordered": 1000, "prior": 600},
+    Kind.CONVOLUTIONAL: {"autoencoder": 400, "ordered": 800, "prior": 600},
+}
 MOST_EPOCHS = 200
 SHOWN = 6  # labels listed in the comment
+
+# Of the residual kind.
+ENTRIES, DEPTH, WIDTH = 256, 16, 128
+FEWEST = 16  # entries, with which there is hardly anything to say
+SMALLEST, LARGEST = 8, 128  # pixels; the map that a picture is read off by grows with their square
 
 TEMPLATE = """\
 # Made by `anytime recipe` for {pictures:,} pictures in {folder}.
@@ -39,18 +48,7 @@ seed = 7
 type = "image"
 shape = [{channels}, {size}, {size}]  # channels (3 colour, 1 grey), height, width{shape}
 
-[autoencoder]
-codes = 32  # more codes hold more detail, and take longer to draw
-codebook = 256
-filters = {filters}
-strides = {strides}  # a code has {places} x {places} places
-widths = {widths}
-missing = "learned"
-
-[codebook]
-learning = "average"
-revive = 0.05
-
+{network}
 [prior]
 layers = 3
 width = 96
@@ -63,23 +61,7 @@ validation = 0.1
 crops = {crops}  # pictures cut from each larger file; 1 takes the middle
 
 # A short schedule, to see that all of it works. For better pictures multiply the epochs by three, or by ten.
-[stages.autoencoder]
-epochs = {autoencoder}
-batch = {batch}
-learning_rate = 1e-3
-schedule = "cosine"
-warmup = 0.05
-commitment = 0.25
-
-[stages.ordered]
-epochs = {ordered}
-batch = {batch}
-learning_rate = 1e-3
-schedule = "cosine"
-warmup = 0.05
-commitment = 0.25
-
-[stages.prior]
+{stages}[stages.prior]
 epochs = {prior}
 batch = {batch}
 learning_rate = 1e-3
@@ -94,6 +76,40 @@ samples_per_class = {samples}
 classifier_epochs = 5
 """
 
+NETWORKS = {
+    Kind.RESIDUAL: """\
+[autoencoder]
+kind = "residual"  # the paper's is what anytime recipe makes without --kind
+codes = 32  # more codes hold more detail, and take longer to draw
+codebook = {codebook}
+depth = {depth}
+width = {width}  # numbers that the codes build up; each value of a picture has a weight for each
+hidden = 64
+""",
+    Kind.CONVOLUTIONAL: """\
+[autoencoder]
+codes = 32  # more codes hold more detail, and take longer to draw
+codebook = 256
+filters = {filters}
+strides = {strides}  # a code has {places} x {places} places
+widths = {widths}
+missing = "learned"
+
+[codebook]
+learning = "average"
+revive = 0.05
+""",
+}
+STAGE = """\
+[stages.{name}]
+epochs = {epochs}
+batch = {batch}
+learning_rate = 1e-3
+schedule = "cosine"
+warmup = 0.05
+{more}
+"""
+
 
 class _Looks(NamedTuple):
     """What some pictures are like: channels, and the shorter side in pixels, the median."""
@@ -102,19 +118,20 @@ class _Looks(NamedTuple):
     shorter: float
 
 
-def write_starter(data: str, size: int, name: str | None = None) -> str:
+def write_starter(data: str, size: int, name: str | None = None, kind: Kind = Kind.CONVOLUTIONAL) -> str:
     """The text of a recipe for a folder of image files.
 
     Args:
         data: the folder.
         size: height and width of the pictures that the model is to make.
         name: of the model; by default the folder's, as far as a model may be called so.
+        kind: of the autoencoder.
 
     Raises:
-        DataError: if the folder holds no image files, or another data set.
-        RecipeError: if no autoencoder has that size.
+        DataError: if the folder holds no image files, another data set, or too few for the kind of autoencoder.
+        RecipeError: if no autoencoder of that kind has that size.
     """
-    halvings = _halvings(size)
+    _check_size(size, kind)
     if name is not None and _as_name(name) != name:
         raise RecipeError(f"--name {name!r}: must be of small letters, digits, dots, dashes and underscores")
     if not isinstance(open_source(data, "image"), ImageFolder):
@@ -129,7 +146,8 @@ def write_starter(data: str, size: int, name: str | None = None) -> str:
     larger = looks.shorter >= 2 * size
     crops = min(MOST_CROPS, -(-ENOUGH // max(train, 1))) if larger else 1
     epochs = {
-        stage: min(MOST_EPOCHS, max(1, round(steps * BATCH / max(train * crops, 1)))) for stage, steps in STEPS.items()
+        stage: min(MOST_EPOCHS, max(1, round(steps * BATCH / max(train * crops, 1))))
+        for stage, steps in STEPS[kind].items()
     }
     return TEMPLATE.format(
         pictures=len(files),
@@ -141,15 +159,55 @@ def write_starter(data: str, size: int, name: str | None = None) -> str:
         shape=""
         if looks.shorter >= size
         else f"; most files are smaller ({looks.shorter:.0f} pixels), and are enlarged",
+        network=_network(kind, size, looks.channels, train * crops),
+        crops=crops,
+        stages="".join(_stage(stage, epochs[stage], kind) for stage in epochs if stage != "prior"),
+        prior=epochs["prior"],
+        batch=BATCH,
+        samples=max(20, 1000 // len(names)),
+    )
+
+
+def _network(kind: Kind, size: int, channels: int, pictures: int) -> str:
+    """The section of the autoencoder, for so many training pictures."""
+    if kind == Kind.RESIDUAL:
+        entries = _entries(pictures)
+        width = min(WIDTH, channels * size * size)
+        return NETWORKS[kind].format(codebook=entries, depth=min(DEPTH, width), width=width)
+    halvings = _halvings(size)
+    return NETWORKS[kind].format(
         filters=[4] * halvings + [3],
         strides=[2] * halvings + [1],
         places=size >> halvings,
         widths=[32 << step for step in range(halvings)],
-        crops=crops,
-        batch=BATCH,
-        samples=max(20, 1000 // len(names)),
-        **epochs,
     )
+
+
+def _stage(name: str, epochs: int, kind: Kind) -> str:
+    more = "commitment = 0.25\n" if kind == Kind.CONVOLUTIONAL else ""
+    return STAGE.format(name=name, epochs=epochs, batch=BATCH, more=more)
+
+
+def _entries(pictures: int) -> int:
+    """Entries of a residual codebook, which is placed on pictures: a power of two, of which there must be as many."""
+    kept = pictures - -(-pictures // 5)  # a tenth is for validation, and another one for testing if there is none
+    if kept < FEWEST:
+        raise DataError(
+            f"{pictures} training pictures are too few for an autoencoder of kind residual, which needs "
+            f"{-(-FEWEST * 5 // 4)}; add some, or take --kind convolutional"
+        )
+    return min(ENTRIES, 1 << (kept.bit_length() - 1))
+
+
+def _check_size(size: int, kind: Kind) -> None:
+    """Raises RecipeError if no autoencoder of a kind has a size."""
+    if kind == Kind.CONVOLUTIONAL:
+        _halvings(size)
+    elif not SMALLEST <= size <= LARGEST:
+        raise RecipeError(
+            f"--size {size}: an autoencoder of kind residual is for pictures of {SMALLEST} to {LARGEST} pixels; "
+            "for larger ones take --kind convolutional"
+        )
 
 
 def _halvings(size: int) -> int:

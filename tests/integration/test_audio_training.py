@@ -86,6 +86,7 @@ def test_the_judge_is_named_and_knows_the_voices(report: AudioReport) -> None:
     assert report.distance.name == f"FD ({report.extractor.name})"
     assert report.distance.reference == "real test clips"
     assert report.extractor.epochs == 3
+    assert report.extractor.test_accuracy is not None
     assert report.extractor.test_accuracy.value > 0.9
     assert list(report.samples.fractions[0].recognition_by_label) == sorted(VOICES)
 

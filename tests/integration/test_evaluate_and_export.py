@@ -126,6 +126,7 @@ def test_report_covers_every_code_count_fraction_and_label(report: Report) -> No
     for fraction in report.samples.fractions:
         assert list(fraction.recognition_by_label) == ["circle", "square", "star"]
         assert [share.count for share in fraction.recognition_by_label.values()] == [20, 20, 20]
+        assert fraction.recognition is not None
         assert sum(share.hits for share in fraction.recognition_by_label.values()) == fraction.recognition.hits
     assert len(report.samples.distance_drop) == 3
     assert report.distance.name == f"FD ({report.extractor.name})"
@@ -133,6 +134,7 @@ def test_report_covers_every_code_count_fraction_and_label(report: Report) -> No
 
 
 def test_the_judge_can_judge_and_real_images_are_nearest_to_real_images(report: Report) -> None:
+    assert report.extractor.test_accuracy is not None
     assert report.extractor.test_accuracy.value > 0.9
     assert max(report.distance.floor) < report.distance.reconstructions
     assert max(report.distance.floor) < report.samples.fractions[-1].distance.value

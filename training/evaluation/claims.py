@@ -12,7 +12,7 @@ RECOGNISED = 0.8
 
 
 def check(reconstruction: ReconstructionFacts, samples: SampleFacts) -> tuple[Claim, ...]:
-    """Every claim, whether it holds or not."""
+    """Every claim, whether it holds or not; none about recognition where there is a single class to recognise."""
     sounds: tuple[Claim, ...] = ()
     if isinstance(reconstruction, AudioReconstructionFacts):
         sounds = (
@@ -33,12 +33,7 @@ def check(reconstruction: ReconstructionFacts, samples: SampleFacts) -> tuple[Cl
             "With n codes the mean reconstruction error is below that of n principal components, n = 1 .. K.",
             reconstruction.below_pca,
         ),
-        _at_least(
-            "recognised",
-            f"The extractor recognises at least {RECOGNISED:.0%} of the conditional samples at full length.",
-            RECOGNISED,
-            samples.fractions[-1].recognition,
-        ),
+        *_recognised(samples.fractions[-1].recognition),
         above(
             "distance_falls",
             "The Fréchet distance of the samples falls from each fraction of the codes to the next.",
@@ -60,12 +55,15 @@ def above(name: str, statement: str, values: Sequence[Estimate], threshold: floa
     )
 
 
-def _at_least(name: str, statement: str, threshold: float, share: Proportion) -> Claim:
-    return Claim(
-        name=name,
-        statement=statement,
-        holds=share.value >= threshold,
-        beyond_noise=share.low >= threshold,
-        threshold=threshold,
+def _recognised(share: Proportion | None) -> tuple[Claim, ...]:
+    if share is None:
+        return ()
+    claim = Claim(
+        name="recognised",
+        statement=f"The extractor recognises at least {RECOGNISED:.0%} of the conditional samples at full length.",
+        holds=share.value >= RECOGNISED,
+        beyond_noise=share.low >= RECOGNISED,
+        threshold=RECOGNISED,
         values=(Estimate(value=share.value, low=share.low, high=share.high),),
     )
+    return (claim,)

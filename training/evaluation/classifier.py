@@ -1,7 +1,8 @@
 """The local judge: a small convolutional classifier trained on the real training images.
 
 Its verdicts give the recognition rate of samples, its penultimate activations the features of the Fréchet distance.
-Both depend on its weights, so its name carries a digest of all that they follow from.
+Both depend on its weights, so its name carries a digest of all that they follow from. Where the data has a single class
+it learns which way up a picture is instead, and nothing is recognised.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from torch.nn.functional import cross_entropy
 from models.config import PositiveInt
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.data.dataset import Split, fingerprint
+from training.evaluation.turns import at_random, turned, turns_of
 from training.files import CheckpointError
 from training.options import Optimisation, PositiveFloat, Share
 from training.schedule import learning_rate
 from training.seeds import derive_seed, shuffled
 
 REVISION = 1  # raised whenever a change to this file changes what is learnt
-JUDGED_AT_ONCE = 500
+JUDGED_AT_ONCE = 100  # more would not stay in a core's cache
 
 
 class ClassifierConfig(Optimisation):
@@ -50,11 +52,16 @@ class ClassifierConfig(Optimisation):
 
 @dataclass(frozen=True, slots=True)
 class JudgeSource:
-    """A classifier to be trained, or taken from its cache: how, on what, and where it is kept."""
+    """A classifier to be trained, or taken from its cache: how, on what, and where it is kept.
+
+    Attributes:
+        real: folder where evaluations that share it keep what they measure of real samples; None keeps nothing.
+    """
 
     config: ClassifierConfig
     train: Split
     cache: Path
+    real: Path | None = None
 
 
 class Judgement(NamedTuple):
@@ -69,8 +76,16 @@ class Judgement(NamedTuple):
     predictions: Tensor
 
 
+# What a judge has learnt to tell apart: the data's classes, quarter turns, or nothing since there is one class.
+Task = Literal["labels", "turns", "nothing"]
+
+
 class Judge(Protocol):
     """Who judges samples, under a name that identifies its weights."""
+
+    @property
+    def task(self) -> Task:
+        """What its predictions are of."""
 
     @property
     def name(self) -> str:
@@ -118,10 +133,12 @@ class Extractor:
     Attributes:
         name: architecture and the first digits of the digest of everything the weights follow from.
         epochs: for how many it was trained.
+        task: what it has learnt.
     """
 
     name: str
     epochs: int
+    task: Task
     network: Classifier
     device: torch.device
 
@@ -152,13 +169,15 @@ def train_or_load(
 
     Args:
         cache: safetensors file, replaced if it belongs to other data or another configuration.
+        classes: how many the data has; with one it learns turns.
         each_epoch: told one line after each epoch, also for the epochs a cached classifier need not repeat.
     """
-    key = judge_key(config, train, classes, device)
-    network = _build(config, tuple(train.images.shape[1:]), classes).to(device)
+    key, shape = judge_key(config, train, classes, device), tuple(train.images.shape[1:])
+    task: Task = "labels" if classes > 1 else "turns"
+    network = _build(config, shape, classes if classes > 1 else turns_of(shape)).to(device)
     weights = _cached(cache, key)
     if weights is None:
-        for line in _train(network, config, train):
+        for line in _train(network, config, train, task):
             each_epoch(line)
         save_checkpoint(cache, network.state_dict(), {"key": key})
     else:
@@ -166,12 +185,14 @@ def train_or_load(
         for _ in range(config.epochs):
             each_epoch("classifier: cached")
     network.eval().requires_grad_(False)
-    return Extractor(f"local-cnn-{config.features}-{key[:8]}", config.epochs, network, device)
+    learnt = "" if task == "labels" else f"-{task}"
+    return Extractor(f"local-cnn{learnt}-{config.features}-{key[:8]}", config.epochs, task, network, device)
 
 
 def judge_key(config: ClassifierConfig, train: Split, classes: int, device: torch.device) -> str:
     """A digest of all that a classifier's weights follow from."""
-    parts = (REVISION, torch.__version__, device.type, classes, config.model_dump_json(), fingerprint(train))
+    what = classes if classes > 1 else "turns"
+    parts = (REVISION, torch.__version__, device.type, what, config.model_dump_json(), fingerprint(train))
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
@@ -193,7 +214,7 @@ def _build(config: ClassifierConfig, shape: tuple[int, ...], classes: int) -> Cl
     return network
 
 
-def _train(network: Classifier, config: ClassifierConfig, train: Split) -> Iterator[str]:
+def _train(network: Classifier, config: ClassifierConfig, train: Split, task: Task) -> Iterator[str]:
     """AdamW on whole batches in a fresh order each epoch; yields one line per epoch."""
     device = next(network.parameters()).device
     batch = min(config.batch, len(train))
@@ -208,8 +229,14 @@ def _train(network: Classifier, config: ClassifierConfig, train: Split) -> Itera
             for step, rows in enumerate(torch.split(order[: steps * batch], batch), start=epoch * steps):
                 for group in optimiser.param_groups:
                     group["lr"] = learning_rate(config, step, config.epochs * steps)
-                _, logits = network(train.batch(rows, device))
-                loss = cross_entropy(logits, train.labels[rows].to(device))
+                x, labels = train.batch(rows, device), train.labels[rows]
+                if task == "turns":
+                    labels = at_random(
+                        len(x), tuple(x.shape[1:]), derive_seed(config.seed, "classifier", "turns", step)
+                    )
+                    x = turned(x, labels.to(device))
+                _, logits = network(x)
+                loss = cross_entropy(logits, labels.to(device))
                 optimiser.zero_grad(set_to_none=True)
                 torch.autograd.backward(loss)
                 optimiser.step()

@@ -13,7 +13,7 @@ from rich.table import Table
 from training.evaluation.audio.report import AudioReport
 from training.evaluation.intervals import Estimate
 from training.evaluation.report import Claim, EightBitFacts, Report
-from training.evaluation.words import words_for
+from training.evaluation.words import ONE_CLASS, ability_of, words_for
 
 
 class ConsoleProgress:
@@ -65,6 +65,8 @@ def show(console: Console, report: Report) -> None:
     elif report.eight_bit:
         console.print(f"Eight bits: {report.eight_bit}.", markup=False, soft_wrap=True)
     console.print(claims_table(report.claims))
+    if report.samples.fractions[-1].recognition is None:
+        console.print(f"Note: {ONE_CLASS}.", soft_wrap=True)
 
 
 def _reconstruction(report: Report) -> Table:
@@ -86,12 +88,12 @@ def _reconstruction(report: Report) -> Table:
 
 
 def _samples(report: Report) -> Table:
-    accuracy, distance = report.extractor.test_accuracy, report.distance
+    distance = report.distance
     many = words_for(report.data.shape).many
     table = Table(
         title=f"{report.samples.count:,} conditional samples, judged by {escape(report.extractor.name)}",
         caption=(
-            f"the judge is right on {accuracy.value:.1%} of the real test {many}; FD of real training {many} "
+            f"the judge {ability_of(report.extractor, many)}; FD of real training {many} "
             f"{sum(distance.floor) / 2:.2f}, of reconstructions {distance.reconstructions:.2f}"
         ),
     )
@@ -103,8 +105,8 @@ def _samples(report: Report) -> Table:
             f"{facts.fraction:g}",
             str(facts.codes),
             f"{facts.distance.value:.2f}",
-            f"{share.value:.1%}",
-            f"{share.low:.1%} to {share.high:.1%}",
+            f"{share.value:.1%}" if share else "n/a",
+            f"{share.low:.1%} to {share.high:.1%}" if share else "n/a",
         )
     return table
 
@@ -129,8 +131,10 @@ def _eight_bits(facts: EightBitFacts) -> Table:
             f"{each.full_precision:.2f}",
             f"{each.eight_bit:.2f}",
             f"{each.ratio:.4f}",
-            f"{each.recognised_full_precision.value:.1%}",
-            f"{each.recognised_eight_bit.value:.1%}",
+            *(
+                f"{share.value:.1%}" if share else "n/a"
+                for share in (each.recognised_full_precision, each.recognised_eight_bit)
+            ),
             f"{each.decoded.rms:.2g}",
             f"{each.decoded.largest:.2g}",
             *([] if not sounds else ["" if snr is None else f"{snr:.1f}"]),

@@ -130,7 +130,7 @@ def _fraction(
         **found.model_dump(),
         ratio=found.ratio,
         recognised_full_precision=full.recognition,
-        recognised_eight_bit=proportion(hits, len(codes)),
+        recognised_eight_bit=proportion(hits, len(codes)) if full.recognition else None,
         decoded=_difference(model, networks, codes[:DECODED_TWICE, : full.codes]),
     )
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from models.bundle.networks import Networks
 from training.data.dataset import Dataset, Split
 from training.evaluation import claims, eight_bit, kinds, pca, reconstruction, samples
 from training.evaluation.classifier import ClassifierConfig, Judge, Judgement, JudgeSource
+from training.evaluation.decoding import laid_out
 from training.evaluation.frechet import FrechetReference, distances
-from training.evaluation.intervals import means, proportion
+from training.evaluation.intervals import Proportion, means, proportion
 from training.evaluation.known import identify
 from training.evaluation.progress import Progress
+from training.evaluation.real import RealSamples, Wanted, measure_real
 from training.evaluation.report import (
     REPORT,
     DataFacts,
@@ -25,11 +28,12 @@ from training.evaluation.report import (
     Report,
     SampleFacts,
 )
+from training.evaluation.turns import in_turn
 from training.evaluation.versions import versions
 from training.evaluation.words import words_for
 from training.files import write_atomically
 from training.recipe import EvaluateRecipe
-from training.seeds import derive_seed, shuffled
+from training.seeds import derive_seed
 
 CLASSIFIER = "classifier.safetensors"
 MEASUREMENTS = 6  # steps beside the classifier's epochs
@@ -85,18 +89,22 @@ def evaluate(evaluation: Evaluation, progress: Progress) -> Report:
     networks, dataset = evaluation.networks, evaluation.dataset
     kind = kinds.kind_of(networks.manifest.media)
     extractor = _extractor(evaluation, kind, progress)
-    judged_test = extractor.judge(evaluation.test.images)
-    progress.describe("reconstructions")
-    reconstructed = _reconstruction(evaluation, kind)
-    progress.advance()
     progress.describe("drawing samples")
     labels = samples.labels_like(evaluation.test.labels, len(networks.manifest.labels), evaluation.samples)
     drawn = samples.draw(networks, labels, evaluation.seed)
     progress.advance()
+    # What follows decodes with PyTorch, but for the check of eight bits: executors are made of networks as they are.
+    quick = networks._replace(autoencoder=laid_out(networks.autoencoder, evaluation.device))
+    evaluation = replace(evaluation, networks=quick)
+    progress.describe("real samples")
+    real = measure_real(_wanted(evaluation), kind, extractor, evaluation.classifier)
+    progress.describe("reconstructions")
+    reconstructed = _reconstruction(evaluation, kind, real)
+    progress.advance()
     progress.describe("judging samples")
-    reference = FrechetReference(judged_test.features)
+    reference = FrechetReference(real.features)
     sampled = _samples(evaluation, extractor, reference, drawn)
-    distance = _distance(evaluation, extractor, reference)
+    distance = _distance(evaluation, extractor, reference, real)
     progress.advance()
     progress.describe("drawing samples with eight bits")
     cost = eight_bit.check(networks, extractor, reference, drawn, sampled)
@@ -117,7 +125,7 @@ def evaluate(evaluation: Evaluation, progress: Progress) -> Report:
             test_images=len(evaluation.test),
             trained_on=evaluation.trained_on,
         ),
-        extractor=_extractor_facts(evaluation, extractor, judged_test),
+        extractor=_extractor_facts(evaluation, extractor, real.judged),
         reconstruction=reconstructed,
         quality_curve=networks.manifest.quality_curve,
         distance=distance,
@@ -127,7 +135,7 @@ def evaluate(evaluation: Evaluation, progress: Progress) -> Report:
         versions=versions(),
     )
     progress.describe("pictures")
-    kind.show(evaluation.directory, networks, drawn, evaluation.test, evaluation.fractions, evaluation.device)
+    kind.show(evaluation.directory, quick, drawn, evaluation.test, evaluation.fractions, evaluation.device)
     progress.advance()
     progress.describe("plots")
     kind.plot(evaluation.directory, report)
@@ -148,31 +156,45 @@ def _extractor(evaluation: Evaluation, kind: kinds.Kind, progress: Progress) -> 
     return kind.judge(source.cache, source.config, source.train, classes, evaluation.device, show)
 
 
+def _wanted(evaluation: Evaluation) -> Wanted:
+    train = evaluation.dataset.train
+    # Sets as large as the samples', since FD depends on the size.
+    size = min(evaluation.samples, len(train) // 2)
+    return Wanted(train, evaluation.test, evaluation.networks.manifest.codes, size, evaluation.seed)
+
+
 def _extractor_facts(evaluation: Evaluation, extractor: Judge, judged: Judgement) -> ExtractorFacts:
-    hits = int((judged.predictions == evaluation.test.labels).sum())
+    examined = in_turn(evaluation.test) if extractor.task == "turns" else evaluation.test
+    if extractor.task == "turns":
+        judged = extractor.judge(examined.images)
+    hits = int((judged.predictions == examined.labels).sum())
     return ExtractorFacts(
         name=extractor.name,
+        task=extractor.task,
         features=judged.features.shape[1],
         epochs=extractor.epochs,
         seed=evaluation.classifier.config.seed,
-        test_accuracy=proportion(hits, len(judged.predictions)),
+        test_accuracy=None if extractor.task == "nothing" else proportion(hits, len(judged.predictions)),
     )
 
 
-def _reconstruction(evaluation: Evaluation, kind: kinds.Kind) -> ReconstructionFacts:
-    manifest, train, test = evaluation.networks.manifest, evaluation.dataset.train, evaluation.test
-    components = kind.components(train.images, manifest.codes)
+def _recognised(extractor: Judge, predictions: Tensor, labels: Tensor) -> Proportion | None:
+    """The share of samples taken for their label (N,); None where there is but one, which would be all of them."""
+    return proportion(int((predictions == labels).sum()), len(labels)) if extractor.task == "labels" else None
+
+
+def _reconstruction(evaluation: Evaluation, kind: kinds.Kind, real: RealSamples) -> ReconstructionFacts:
+    train, test = evaluation.dataset.train, evaluation.test
     constant = pca.mean_image(train.images)
     errors = reconstruction.errors_by_length(evaluation.networks.autoencoder, test, constant, evaluation.device)
-    clamped = components.errors(test.images, clamp=True)
     pixels = test.images[0].numel()
     model = reconstruction.curve(errors, pixels)
     facts = ReconstructionFacts(
         images=len(test),
         model=model,
-        pca=reconstruction.curve(components.errors(test.images, clamp=False), pixels),
-        pca_clamped=reconstruction.curve(clamped, pixels),
-        below_pca=means((clamped - errors)[:, 1:]),
+        pca=reconstruction.curve(real.pca, pixels),
+        pca_clamped=reconstruction.curve(real.pca_clamped, pixels),
+        below_pca=means((real.pca_clamped - errors)[:, 1:]),
         quality=reconstruction.shares([error.value for error in model.errors]),
     )
     return kind.complete(facts, evaluation.networks, test, constant, evaluation.device)
@@ -189,17 +211,17 @@ def _samples(
     )
     fractions = []
     for fraction, length, distance, part in zip(evaluation.fractions, lengths, found, judged, strict=True):
-        hits = part.predictions == drawn.labels
-        by_label = {
-            name: proportion(int(hits[drawn.labels == label].sum()), int((drawn.labels == label).sum()))
-            for label, name in enumerate(networks.manifest.labels)
-        }
+        by_label: dict[str, Proportion] = {}
+        for label, name in enumerate(networks.manifest.labels):
+            of_label = drawn.labels == label
+            share = _recognised(extractor, part.predictions[of_label], drawn.labels[of_label])
+            by_label |= {name: share} if share else {}
         fractions.append(
             FractionFacts(
                 fraction=fraction,
                 codes=length,
                 distance=distance,
-                recognition=proportion(int(hits.sum()), len(hits)),
+                recognition=_recognised(extractor, part.predictions, drawn.labels),
                 recognition_by_label=by_label,
             )
         )
@@ -212,22 +234,20 @@ def _samples(
     )
 
 
-def _distance(evaluation: Evaluation, extractor: Judge, reference: FrechetReference) -> DistanceFacts:
-    train, test, manifest = evaluation.dataset.train, evaluation.test, evaluation.networks.manifest
-    # Sets as large as the samples', since FD depends on the size.
-    size = min(evaluation.samples, len(train) // 2)
-    order = shuffled(len(train), evaluation.seed, "evaluation", "floor")
-    halves = (order[:size], order[size : 2 * size])
+def _distance(
+    evaluation: Evaluation, extractor: Judge, reference: FrechetReference, real: RealSamples
+) -> DistanceFacts:
+    test, manifest = evaluation.test, evaluation.networks.manifest
     rebuilt = extractor.judge(
         reconstruction.reconstruct(evaluation.networks.autoencoder, test, manifest.codes, evaluation.device)
     )
-    first, second = (reference.distance(extractor.judge(train.images[half]).features) for half in halves)
+    first, second = real.floor.tolist()
     return DistanceFacts(
         name=f"FD ({extractor.name})",
         reference=f"real test {words_for(manifest.media.shape).many}",
         reference_images=len(test),
         floor=(first, second),
-        floor_images=size,
+        floor_images=_wanted(evaluation).size,
         reconstructions=reference.distance(rebuilt.features),
-        reconstructions_recognised=proportion(int((rebuilt.predictions == test.labels).sum()), len(test)),
+        reconstructions_recognised=_recognised(extractor, rebuilt.predictions, test.labels),
     )

@@ -43,14 +43,19 @@ class PrincipalComponents:
         return torch.cat([self._errors(pixels_of(chunk), limits) for chunk in torch.split(images, CHUNK)])
 
     def _errors(self, pixels: Tensor, limits: tuple[float, float] | None) -> Tensor:
-        scores = (pixels - self.mean) @ self.components
-        rebuilt = self.mean.expand_as(pixels).clone()
+        centred = pixels - self.mean
+        scores = centred @ self.components
         errors = pixels.new_empty(len(pixels), self.components.shape[1] + 1)
-        errors[:, 0] = (pixels - rebuilt).square().sum(1)
+        errors[:, 0] = centred.square().sum(1)
+        if limits is None:
+            # Orthonormal components: each takes away its own score's square.
+            errors[:, 1:] = errors[:, :1] - scores.square().cumsum(1)
+            return errors.clamp_(min=0)
+        rebuilt, shown = self.mean.expand_as(pixels).clone(), torch.empty_like(pixels)
         for n in range(self.components.shape[1]):
-            rebuilt += scores[:, n, None] * self.components[:, n]
-            shown = rebuilt.clamp(*limits) if limits else rebuilt
-            errors[:, n + 1] = (pixels - shown).square().sum(1)
+            rebuilt.addcmul_(scores[:, n, None], self.components[:, n])
+            torch.clamp(rebuilt, *limits, out=shown)
+            errors[:, n + 1] = shown.sub_(pixels).square_().sum(1)
         return errors
 
 

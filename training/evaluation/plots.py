@@ -23,9 +23,12 @@ MODEL, BASELINE, REFERENCE, FAINT = "#1f5fa8", "#c8553d", "#555555", "#b8b8b8"
 
 
 def write(directory: Path, report: Report, more: Mapping[str, Plot] | None = None) -> None:
-    """Write every plot, and those that are added, as a PNG file."""
+    """Write every plot, and those that are added, as a PNG file; none of recognition where there is a single class."""
     for name, plot in {**PLOTS, **(more or {})}.items():
-        write_atomically(directory / name, render(_of(report, plot)))
+        if plot is _recognition and report.samples.fractions[-1].recognition is None:
+            (directory / name).unlink(missing_ok=True)
+        else:
+            write_atomically(directory / name, render(_of(report, plot)))
 
 
 def _of(report: Report, plot: Plot) -> Callable[[Axes], None]:
@@ -95,14 +98,10 @@ def _recognition(axes: Axes, report: Report) -> None:
     for index, label in enumerate(fractions[0].recognition_by_label):
         values = [f.recognition_by_label[label].value for f in fractions]
         axes.plot(xs, values, color=FAINT, linewidth=1, label="each label" if index == 0 else None)
-    _points(axes, xs, [f.recognition for f in fractions], "all labels")
-    accuracy = report.extractor.test_accuracy.value
-    axes.axhline(
-        accuracy,
-        color=REFERENCE,
-        linestyle=":",
-        label=f"real test {words_for(report.data.shape).many} ({accuracy:.1%})",
-    )
+    _points(axes, xs, [f.recognition for f in fractions if f.recognition], "all labels")
+    if accuracy := report.extractor.test_accuracy:
+        many = words_for(report.data.shape).many
+        axes.axhline(accuracy.value, color=REFERENCE, linestyle=":", label=f"real test {many} ({accuracy.value:.1%})")
     axes.axhline(RECOGNISED, color=BASELINE, linestyle="--", label=f"claimed at full length ({RECOGNISED:.0%})")
     axes.set_ylim(0, 1.02)
     _fraction_axis(axes, report)

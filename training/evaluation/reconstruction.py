@@ -12,13 +12,13 @@ knows the mean image without any code. PCA with no components gives the same pic
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from models.config import Media
 from training.data.dataset import FULL_SCALE, Split
+from training.evaluation.decoding import PrefixCoder, decode_prefixes
 from training.evaluation.intervals import means
 from training.evaluation.report import Curve
 
@@ -31,32 +31,6 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 def squared_error(answer: Tensor, original: Tensor) -> Tensor:
     """‖x' - x‖² of every sample."""
     return (answer - original).square().flatten(1).sum(1)
-
-
-class HasLength(Protocol):
-    """Something of K codes."""
-
-    @property
-    def codes(self) -> int:
-        """K."""
-
-
-class PrefixCoder(Protocol):
-    """An autoencoder that decodes prefixes, whatever its codes are: `OrderedVQVAE`, or one of continuous latents."""
-
-    @property
-    def config(self) -> HasLength:
-        """What it is made of."""
-
-    @property
-    def media(self) -> Media:
-        """What it decodes to."""
-
-    def encode_codes(self, x: Tensor) -> Tensor:
-        """(B, *media shape) -> (B, K)."""
-
-    def decode_codes(self, codes: Tensor, lengths: Tensor) -> Tensor:
-        """The first `lengths` (B,) of each row of codes (B, K) -> (B, *media shape), clamped to the media's range."""
 
 
 @torch.inference_mode()
@@ -76,16 +50,14 @@ def errors_by_length(
     Returns:
         (N, K + 1) float64 on the host.
     """
-    codes = autoencoder.config.codes
     measured = []
     for start in range(0, len(split), BATCH):
         rows = slice(start, start + BATCH)
         x = split.batch(rows, device)
         original = split.images[rows].to(device).double() / FULL_SCALE[split.images.dtype]
         indices = autoencoder.encode_codes(x)
-        lengths = [torch.full((len(x),), n, device=device) for n in range(1, codes + 1)]
         errors = [distance(constant.to(device), original)]
-        errors += [distance(autoencoder.decode_codes(indices, length).double(), original) for length in lengths]
+        errors += [distance(answer.double(), original) for answer in decode_prefixes(autoencoder, indices)]
         measured.append(torch.stack(errors, dim=1).cpu())
     return torch.cat(measured)
 

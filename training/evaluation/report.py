@@ -40,15 +40,18 @@ class ExtractorFacts(Frozen):
 
     Attributes:
         name: identifies the weights; part of every FD's name.
+        task: what it tells apart: the data's `labels`, or where these are of one class quarter `turns` of pictures;
+            `nothing` if it came trained and there is one class.
         epochs: for how many it was trained; 0 if it came trained.
-        test_accuracy: on the real test images.
+        test_accuracy: at its task, on the real test images; None if it has none.
     """
 
     name: str
+    task: Literal["labels", "turns", "nothing"] = "labels"
     features: int
     epochs: int
     seed: int
-    test_accuracy: Proportion
+    test_accuracy: Proportion | None
 
 
 class Curve(Frozen):
@@ -95,14 +98,15 @@ class FractionFacts(Frozen):
 
     Attributes:
         distance: FD to the reference, with a bootstrap interval.
-        recognition: share of samples that the extractor assigns to the label they were drawn for.
+        recognition: share of samples that the extractor assigns to the label they were drawn for; None of data with a
+            single class, which would be all of them.
         recognition_by_label: the same for each label.
     """
 
     fraction: float
     codes: int
     distance: Estimate
-    recognition: Proportion
+    recognition: Proportion | None
     recognition_by_label: dict[str, Proportion]
 
 
@@ -140,7 +144,7 @@ class DistanceFacts(Frozen):
     floor: tuple[float, float]
     floor_images: int
     reconstructions: float
-    reconstructions_recognised: Proportion
+    reconstructions_recognised: Proportion | None
 
 
 class DecodedDifference(Frozen):
@@ -162,6 +166,7 @@ class EightBitFractionFacts(Frozen):
     Attributes:
         full_precision, eight_bit: FD to the same reference.
         ratio: of the second to the first.
+        recognised_full_precision, recognised_eight_bit: None of data with a single class.
         decoded: the difference that is the decoder's alone.
     """
 
@@ -170,8 +175,8 @@ class EightBitFractionFacts(Frozen):
     full_precision: float
     eight_bit: float
     ratio: float
-    recognised_full_precision: Proportion
-    recognised_eight_bit: Proportion
+    recognised_full_precision: Proportion | None
+    recognised_eight_bit: Proportion | None
     decoded: DecodedDifference
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from training.evaluation.report import ExtractorFacts
+
 
 class Words(NamedTuple):
     """Of one kind of media.
@@ -22,6 +24,19 @@ class Words(NamedTuple):
 
 IMAGES = Words("image", "images", "pixels in [0, 1]", "[0, 1]")
 CLIPS = Words("clip", "clips", "samples in [-1, 1]", "[-1, 1]")
+
+
+# Where there is nothing to recognise; said beside the claims, of which one is left out.
+ONE_CLASS = "the data has a single class: nothing is recognised, and the claim about that is left out"
+
+
+def ability_of(facts: ExtractorFacts, many: str) -> str:
+    """How good an extractor is at what it has learnt, on the real test samples, which are called so."""
+    if facts.test_accuracy is None:
+        return "was made for other data"
+    if facts.task == "turns":
+        return f"tells which way up {many} are for {facts.test_accuracy.value:.1%} of the real test {many}"
+    return f"is right on {facts.test_accuracy.value:.1%} of the real test {many}"
 
 
 def words_for(shape: tuple[int, ...]) -> Words:

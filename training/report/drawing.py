@@ -17,7 +17,7 @@ from training.report.collect import AnyBaseline, AnyRun, RunsOf
 from training.report.compression import compressed
 from training.report.end_labels import label_ends
 from training.report.statistics import Interval, mean_interval, paired_interval
-from training.report.verdicts import Verdict, show
+from training.report.verdicts import ONE_SEED, Verdict, show, span
 
 COLOURS = ("#1f5fa8", "#c8553d", "#3f8f5f", "#8a5aa8", "#b8860b", "#4f9fb0", "#7a5548", "#555555")
 MARKERS = "osD^vPX*"
@@ -148,6 +148,15 @@ def claims_table(runs: RunsOf[AnyBaseline], variant: str) -> Table:
     ]
     headings = ("by the test images of one run", *(f"seed {seed}" for seed in seeds))
     return Table(headings=headings, rows=tuple(rows))
+
+
+def over_seeds(lines: Sequence[Series]) -> str:
+    """What the points and bands of a plot of these lines are, for its caption."""
+    counts = [point.count for line in lines for point in line.points]
+    if max(counts) == 1:
+        return ONE_SEED
+    bands = "where there is more than one" if min(counts) == 1 else ""
+    return f"mean over {span(counts)} seeds and 95% band {bands}".rstrip()
 
 
 def numbers(lines: Sequence[Series]) -> dict[str, Any]:

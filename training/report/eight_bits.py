@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from models.config import Frozen
+from training.evaluation.intervals import Proportion
 from training.evaluation.report import EightBitFacts, EightBitFractionFacts
 from training.report.collect import Finished
 from training.report.drawing import Drawn, Table
@@ -46,8 +47,8 @@ class Row(Frozen):
     full_precision: float
     eight_bit: float
     ratio: float
-    recognised_full_precision: float
-    recognised_eight_bit: float
+    recognised_full_precision: float | None
+    recognised_eight_bit: float | None
     decoded_rms: float
     decoded_largest: float
     agreement: float
@@ -92,14 +93,20 @@ def _row(name: str, pairs: Sequence[tuple[EightBitFacts, EightBitFractionFacts]]
         full_precision=fmean(part.full_precision for part in parts),
         eight_bit=fmean(part.eight_bit for part in parts),
         ratio=max(part.ratio for part in parts),
-        recognised_full_precision=fmean(part.recognised_full_precision.value for part in parts),
-        recognised_eight_bit=fmean(part.recognised_eight_bit.value for part in parts),
+        recognised_full_precision=_mean_share(part.recognised_full_precision for part in parts),
+        recognised_eight_bit=_mean_share(part.recognised_eight_bit for part in parts),
         decoded_rms=fmean(part.decoded.rms for part in parts),
         decoded_largest=max(part.decoded.largest for part in parts),
         agreement=fmean(facts.agreement for facts, _ in pairs),
         runs=len(pairs),
         passed=sum(facts.passed for facts, _ in pairs),
     )
+
+
+def _mean_share(shares: Iterable[Proportion | None]) -> float | None:
+    """None of data with a single class."""
+    known = [share.value for share in shares if share is not None]
+    return fmean(known) if known else None
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -109,8 +116,10 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.full_precision:.2f}",
         f"{row.eight_bit:.2f}",
         f"{row.ratio:.4f}",
-        f"{row.recognised_full_precision:.1%}",
-        f"{row.recognised_eight_bit:.1%}",
+        *(
+            "n/a" if share is None else f"{share:.1%}"
+            for share in (row.recognised_full_precision, row.recognised_eight_bit)
+        ),
         f"{row.decoded_rms:.3g}",
         f"{row.decoded_largest:.3g}",
         f"{row.agreement:.1%}",

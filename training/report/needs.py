@@ -19,6 +19,9 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "modern": ("ordered", "modern", "unordered"),
 }
 
+# Those that are drawn of whatever other variants a study has, too.
+OPEN = ("8bc", "9a", "9b")
+
 # The figure of each kind of baseline, and what the paper says that it shows. It is drawn of one variant: its kind.
 BASELINE_FIGURES: dict[str, tuple[str, str]] = {
     "vae": (

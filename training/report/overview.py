@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from training.report.collect import ReportError, Runs, check_comparable
-from training.report.drawing import Drawn, Picture, line_plot, numbers, series, table
+from training.report.drawing import Drawn, Picture, line_plot, numbers, over_seeds, series, table
 from training.report.figures.distance import distance_figure, distances, places
 from training.report.section import Part, Section, facts_of
 
@@ -27,7 +27,7 @@ def _errors(runs: Runs) -> Drawn:
         )
     plot = line_plot(lines, "Reconstruction error of test images", "codes", "squared error per image", scale="log")
     tables = [table("n", [str(int(n)) for n in line.x], [line]) for line in lines]
-    caption = "Squared error of an image, summed over its values in [0, 1]; mean over seeds and 95% band"
+    caption = f"Squared error of an image, summed over its values in [0, 1]; {over_seeds(lines)}"
     return Drawn((Picture("reconstruction", caption, plot),), tuple(tables), (), numbers(lines))
 
 

@@ -12,6 +12,7 @@ from training.report.collect import Finished, Runs
 from training.report.contents import HEADINGS, contents
 from training.report.drawing import Sound, Table
 from training.report.section import Part, Section
+from training.report.verdicts import Outcome
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -26,7 +27,14 @@ dt { font-weight: 600; } dd { margin: 0; } .scroll { overflow-x: auto; }
 .verdict { padding: 0.4rem 0.8rem; border-left: 5px solid #999; background: #f6f6f6; }
 .holds { border-color: #2e8b57; } .average { border-color: #c9a227; } .not { border-color: #b0413e; }
 """
-CLASSES = {"holds": "holds", "holds on average, not beyond noise": "average", "does not hold": "not"}
+# What one seed says stays grey.
+CLASSES: dict[Outcome, str] = {
+    "holds": "holds",
+    "holds on average, not beyond noise": "average",
+    "holds for one seed": "once",
+    "does not hold": "not",
+    "does not hold for one seed": "once",
+}
 
 
 def page(title: str, sections: Sequence[Section]) -> str:

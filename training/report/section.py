@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from training.baselines.options import BaselineRecipe
-from training.evaluation.words import words_for
+from training.evaluation.words import ability_of, words_for
 from training.options import Optimisation
 from training.recipe import Recipe
 from training.report.collect import AnyRun, Finished, FinishedBaseline, FinishedRun, Runs, RunsOf
 from training.report.drawing import Drawn
 from training.report.figures.registry import FIGURES
-from training.report.needs import BASELINE_FIGURES, NEEDED, label
+from training.report.missing import left_out, missing_runs, why_not_drawn
+from training.report.needs import BASELINE_FIGURES, label
 from training.report.verdicts import Judgement, judge
 from training.speed import Place
 from training.study.options import FigureRequest, Study
@@ -73,8 +74,13 @@ class Section:
 
 def study_section(study: Study, runs: Runs, name: str = "") -> Section:
     """Draw all figures of a study for which there are runs; its files take its own name, if no other is given."""
-    parts = tuple(_part(request, runs) for request in study.figures)
-    facts = (("trained by", f"anytime study {study.name}"), *facts_of(runs))
+    parts = tuple(_part(request, study, runs) for request in study.figures)
+    missing = missing_runs(study, runs)
+    facts = (
+        ("trained by", f"anytime study {study.name}"),
+        *((("runs", missing),) if missing else ()),
+        *facts_of(runs),
+    )
     return Section(name or study.name, study.title, parts, facts, runs)
 
 
@@ -95,8 +101,7 @@ def facts_of(runs: Runs) -> tuple[tuple[str, str], ...]:
         ("samples", f"{report.samples.count:,} per run, temperature {report.samples.sampling.temperature:g}"),
         (
             "extractor",
-            f"{report.extractor.name}, right on {report.extractor.test_accuracy.value:.1%} of the test "
-            f"{words_for(report.data.shape).many}",
+            f"{report.extractor.name}, which {ability_of(report.extractor, words_for(report.data.shape).many)}",
         ),
     )
     common = _common_facts(runs, _schedule)
@@ -121,20 +126,14 @@ def _common_facts(runs: RunsOf[AnyRun], schedule: Callable[[AnyRun], str]) -> tu
     )
 
 
-def _part(request: FigureRequest, runs: Runs) -> Part:
+def _part(request: FigureRequest, study: Study, runs: Runs) -> Part:
     figure = FIGURES[request.figure]
-    missing = _missing(request.figure, runs)
-    drawn = None if missing else figure.draw(runs)
-    return Part(request.figure, figure.title, request.claim, drawn, missing)
-
-
-def _missing(figure: str, runs: Runs) -> str:
-    """Why a figure cannot be drawn of these runs; empty if it can."""
-    absent = [name for name in NEEDED[figure] if name not in runs.variants]
-    if absent:
-        return f"no run of {', '.join(absent)} is finished"
-    common = set.intersection(*(set(runs.variants[name]) for name in NEEDED[figure]))
-    return "" if common else f"{', '.join(NEEDED[figure])} have no finished seed in common"
+    missing = why_not_drawn(request.figure, runs)
+    if missing:
+        return Part(request.figure, figure.title, request.claim, None, missing)
+    drawn = figure.draw(runs)
+    drawn = replace(drawn, notes=(*drawn.notes, *left_out(request.figure, study, runs)))
+    return Part(request.figure, figure.title, request.claim, drawn)
 
 
 def _schedule(run: Finished) -> str:

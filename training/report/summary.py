@@ -34,7 +34,8 @@ def markdown(title: str, sections: Sequence[Section], numbers: str) -> str:
     """The whole text; `numbers` is the file that has them as JSON."""
     about = (
         f"Every number here was measured on finished runs, and is in [{numbers}]({numbers}) as well. Plots and tables "
-        "show means over seeds, with 95% t-intervals where there is more than one."
+        "show means over seeds, with 95% t-intervals where there is more than one. What one seed says may be chance: "
+        "no interval is known."
     )
     lines = [MADE_BY, "", f"# {title}", "", about, "", *_contents(sections), ""]
     for section in sections:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from models.config import Frozen
 from training.report.statistics import Interval
 
-Outcome = Literal["holds", "holds on average, not beyond noise", "does not hold"]
-OUTCOMES: tuple[Outcome, ...] = ("holds", "holds on average, not beyond noise", "does not hold")
+Outcome = Literal[
+    "holds",
+    "holds on average, not beyond noise",
+    "holds for one seed",
+    "does not hold",
+    "does not hold for one seed",
+]
+ONE_SEED = "one seed, no interval is known"
 Result = Literal["held", "held in part", "did not hold", "not decided with so few seeds"]
 
 
@@ -19,7 +26,8 @@ class Verdict(Frozen):
     Attributes:
         statement: what was claimed.
         outcome: `holds` if every difference's whole interval is above zero, `holds on average, not beyond noise` if
-            every mean is, also where one seed gives no interval.
+            every mean is, `does not hold` if a mean is not. Where all of it comes from a single seed there is neither a
+            mean nor an interval, and the outcome is for one seed.
         differences: by what they are differences at; each to be positive.
     """
 
@@ -45,13 +53,16 @@ def decide(statement: str, differences: Mapping[str, Interval]) -> Verdict:
     """
     if not differences:
         raise ValueError(f"nothing was measured for {statement!r}")
-    found = differences.values()
-    outcome: Outcome = "does not hold"
+    return Verdict(statement=statement, outcome=_outcome(list(differences.values())), differences=dict(differences))
+
+
+def _outcome(found: Sequence[Interval]) -> Outcome:
+    positive = all(interval.value > 0 for interval in found)
+    if all(interval.count == 1 for interval in found):
+        return "holds for one seed" if positive else "does not hold for one seed"
     if all(interval.low is not None and interval.low > 0 for interval in found):
-        outcome = "holds"
-    elif all(interval.value > 0 for interval in found):
-        outcome = "holds on average, not beyond noise"
-    return Verdict(statement=statement, outcome=outcome, differences=dict(differences))
+        return "holds"
+    return "holds on average, not beyond noise" if positive else "does not hold"
 
 
 class Judgement(Frozen):
@@ -69,20 +80,21 @@ class Judgement(Frozen):
 
 def judge(verdicts: Sequence[Verdict]) -> Judgement:
     """What became of a claim, by its statements, at least one."""
-    counts = {outcome: sum(verdict.outcome == outcome for verdict in verdicts) for outcome in OUTCOMES}
-    holds, on_average, fails = counts.values()
+    counts = Counter(verdict.outcome for verdict in verdicts)
     seeds = [interval.count for verdict in verdicts for interval in verdict.differences.values()]
     result: Result = "not decided with so few seeds"
     if min(seeds) > 1:
-        if holds == len(verdicts):
+        if counts["holds"] == len(verdicts):
             result = "held"
-        elif fails:
+        elif fails := counts["does not hold"]:
             result = "did not hold" if fails == len(verdicts) else "held in part"
-    once = max(seeds) == 1  # there is no average, and no noise to be beyond
+    once = "" if max(seeds) == 1 else " for one seed"  # where there is but one, it is said once
     words = (
-        (holds + once * on_average, "holds", "hold"),
-        (on_average * (not once), "holds on average only", "hold on average only"),
-        (fails, "does not hold", "do not hold"),
+        (counts["holds"], "holds", "hold"),
+        (counts["holds on average, not beyond noise"], "holds on average only", "hold on average only"),
+        (counts["holds for one seed"], f"holds{once}", f"hold{once}"),
+        (counts["does not hold"], "does not hold", "do not hold"),
+        (counts["does not hold for one seed"], f"does not hold{once}", f"do not hold{once}"),
     )
     parts = [f"{count} {one if count == 1 else many}" for count, one, many in words if count]
     total = f"of {len(verdicts)} statements" if len(verdicts) > 1 else "statement"
@@ -94,9 +106,13 @@ def judge(verdicts: Sequence[Verdict]) -> Judgement:
 
 
 def _seeds(counts: Sequence[int]) -> str:
+    return ONE_SEED if max(counts) == 1 else f"{span(counts)} seeds"
+
+
+def span(counts: Sequence[int]) -> str:
+    """The least and the most of some numbers of seeds, as text."""
     least, most = min(counts), max(counts)
-    several = f"{least} to {most}" if least < most else str(most)
-    return f"{several} seed{'s' * (most > 1)}"
+    return f"{least} to {most}" if least < most else str(most)
 
 
 def show(interval: Interval) -> str:

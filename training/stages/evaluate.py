@@ -7,12 +7,13 @@ from models.curve import fit_quality_curve
 from models.errors import AnytimeError
 from training.context import RunContext
 from training.evaluation.audio.sound import distortion
+from training.evaluation.decoding import laid_out
 from training.evaluation.eight_bit import summary
 from training.evaluation.measure import Evaluation, evaluate
 from training.evaluation.pca import mean_image
 from training.evaluation.provenance import build_manifest
 from training.evaluation.reconstruction import errors_by_length
-from training.evaluation.words import words_for
+from training.evaluation.words import ONE_CLASS, words_for
 
 
 def run(context: RunContext) -> None:
@@ -26,7 +27,8 @@ def run(context: RunContext) -> None:
     lowered = distortion(context.recipe.media, context.recipe.stages.spectral, context.device)
     # Held-out samples, not the test set: the curve ships with the model and the service's decisions rest on it.
     validation = context.dataset.validation
-    held_out = errors_by_length(autoencoder, validation, constant, context.device, lowered).mean(0)
+    quick = laid_out(autoencoder, context.device)
+    held_out = errors_by_length(quick, validation, constant, context.device, lowered).mean(0)
     try:
         curve = fit_quality_curve(held_out.tolist())
     except ValueError as error:
@@ -53,3 +55,5 @@ def run(context: RunContext) -> None:
         for claim in report.claims:
             progress.say(f"{'holds' if claim.holds else 'does NOT hold'}: {claim.statement}")
         progress.say(f"eight bits: {summary(report)}")
+        if report.samples.fractions[-1].recognition is None:
+            progress.say(f"evaluate: {ONE_CLASS}")

@@ -2,6 +2,7 @@
 
 runs/KEY/            a run, as `anytime train` leaves it, and run.json
 judges/KEY.safetensors
+judges/real/         what evaluations measure of real samples, which many runs have in common; can be deleted
 studies/NAME.json    which run is which variant with which seed
 """
 

@@ -129,7 +129,7 @@ class StudyRun:
         config = ClassifierConfig(epochs=recipe.evaluate.classifier_epochs, seed=JUDGE_SEED)
         train = self.data.complete(recipe).train
         key = judge_key(config, train, len(recipe.labels), self.device)
-        return JudgeSource(config, train, self.folder.judges / f"{key}.safetensors")
+        return JudgeSource(config, train, self.folder.judges / f"{key}.safetensors", self.folder.judges / "real")
 
 
 def take_over(folder: StudyFolder, job: Job) -> tuple[StageName, ...]:

@@ -16,14 +16,16 @@ SURE, UNSURE, HARM = (
 )
 
 
-def checked(gain: Estimate = SURE, below: Estimate = SURE, drop: Estimate = SURE, hits: int = 900) -> dict[str, Claim]:
+def checked(
+    gain: Estimate = SURE, below: Estimate = SURE, drop: Estimate = SURE, hits: int | None = 900
+) -> dict[str, Claim]:
     curve = Curve(errors=(SURE,) * 3, errors_per_pixel=(1, 1, 1), gains=(SURE, gain))
     reconstruction = ReconstructionFacts(
         images=2, model=curve, pca=curve, pca_clamped=curve, below_pca=(below, SURE), quality=None
     )
     fractions = tuple(
         FractionFacts(fraction=f, codes=n, distance=SURE, recognition=share, recognition_by_label={})
-        for f, n, share in ((0.5, 1, proportion(0, 1000)), (1.0, 2, proportion(hits, 1000)))
+        for f, n, share in ((0.5, 1, proportion(0, 1000)), (1.0, 2, None if hits is None else proportion(hits, 1000)))
     )
     sampled = SampleFacts(count=1000, seed=0, sampling=SamplingDefaults(), fractions=fractions, distance_drop=(drop,))
     return {claim.name: claim for claim in claims.check(reconstruction, sampled)}
@@ -46,6 +48,10 @@ def test_one_bad_number_breaks_its_claim_alone(name: str, argument: str) -> None
     assert [claim.name for claim in doubtful.values() if not claim.holds] == []
     assert [claim.name for claim in doubtful.values() if not claim.beyond_noise] == [name]
     assert HARM in bad[name].values
+
+
+def test_where_there_is_one_class_nothing_is_claimed_of_recognition() -> None:
+    assert list(checked(hits=None)) == ["error_falls", "below_pca", "distance_falls"]
 
 
 def test_nothing_gained_is_not_a_gain() -> None:

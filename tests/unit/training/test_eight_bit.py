@@ -22,7 +22,7 @@ from models.runtime.ordered import OrderedModel
 from models.runtime.sampling_loop import decode_codes, draw_codes, sample_codes
 from models.runtime.weights import Parameters
 from training.evaluation import samples
-from training.evaluation.classifier import Judgement
+from training.evaluation.classifier import Judgement, Task
 from training.evaluation.eight_bit import DECODED_TWICE, check, compare
 from training.evaluation.frechet import FrechetReference
 from training.evaluation.intervals import around, proportion
@@ -37,6 +37,7 @@ class PixelJudge:
     """Features are the first pixels; a picture's label is the class of its brightness."""
 
     name, epochs = "pixels", 0
+    task: Task = "labels"
 
     def judge(self, images: Tensor) -> Judgement:
         features = images.flatten(1)[:, :32].double()
@@ -116,6 +117,8 @@ def test_full_precision_agrees_with_itself(world: World) -> None:
         assert found.full_precision == full.distance.value
         assert found.ratio == pytest.approx(1, abs=1e-3)  # a rounding may move a pixel by a grey level
         assert found.recognised_full_precision == full.recognition
+        assert found.recognised_eight_bit is not None
+        assert full.recognition is not None
         assert found.recognised_eight_bit.value == pytest.approx(full.recognition.value, abs=0.02)
         assert 0 <= found.decoded.rms <= found.decoded.largest < 0.01
         assert found.decoded.snr_db is None

@@ -59,6 +59,18 @@ def test_a_reference_is_not_changed_by_what_it_is_compared_with() -> None:
     assert reference.distance(other) == first
 
 
+def test_a_resampled_set_is_its_rows_copied() -> None:
+    generator = torch.Generator().manual_seed(4)
+    real, features = torch.randn(200, 5, generator=generator), torch.randn(60, 5, generator=generator) + 0.3
+    rows = torch.randint(60, (60,), generator=generator)
+    reference = FrechetReference(real)
+    times = torch.bincount(rows, minlength=60)
+    assert reference.resampled_distance(features, times) == pytest.approx(reference.distance(features[rows]), rel=1e-9)
+    assert reference.resampled_distance(features, torch.ones(60)) == pytest.approx(
+        reference.distance(features), rel=1e-9
+    )
+
+
 def test_paired_intervals_hold_the_observed_differences_and_repeat() -> None:
     generator = torch.Generator().manual_seed(1)
     real = torch.randn(400, 3, generator=generator)

@@ -9,11 +9,21 @@ import torch
 from toy_study import invented, recipe_with, together, without_ordering
 
 from training.report.collect import Finished, ReportError, Runs, check_comparable
-from training.report.figures import data_size, distance, gains, modern, priors, reconstruction, tailored, truncation
+from training.report.figures import (
+    data_size,
+    distance,
+    gains,
+    modern,
+    priors,
+    reconstruction,
+    samples,
+    tailored,
+    truncation,
+)
 from training.report.figures.first_code import intraclass_correlation
 from training.report.figures.gains import disorder_of
 from training.report.figures.timing import bend_of
-from training.report.section import study_section
+from training.report.section import Section, study_section
 from training.speed import Place, Speeds, StageSpeed
 from training.study.options import FigureRequest, Study, Variant
 
@@ -44,7 +54,7 @@ def test_figure_3a_holds_and_does_not() -> None:
     assert [verdict.outcome for verdict in drawn.verdicts] == ["holds"]
     assert [line["name"] for line in drawn.numbers["series"]] == ["ordered", "unordered", "PCA"]
     swapped = together(ordered=[ordered(0, errors=IRREGULAR)], unordered=[unordered(0, errors=FALLING)])
-    assert gains.draw(swapped).verdicts[0].outcome == "does not hold"
+    assert gains.draw(swapped).verdicts[0].outcome == "does not hold for one seed"
 
 
 def test_figure_3b_says_which_of_its_parts_hold() -> None:
@@ -52,10 +62,10 @@ def test_figure_3b_says_which_of_its_parts_hold() -> None:
     assert outcomes == ["holds", "holds", "holds", "holds"]
     worse = together(ordered=[ordered(0)], unordered=[unordered(0, errors=(10, 5, 4.5, 4, 3, 2.5, 1.9))])
     sentences = [verdict.sentence for verdict in reconstruction.draw(worse).verdicts]
-    assert "does not hold (not at n = 1; least difference -1 at n = 1)" in sentences[0]
-    assert "holds on average" in sentences[1]
-    assert "does not hold" in sentences[2]
-    assert "does not hold" in sentences[3]
+    assert "does not hold for one seed (not at n = 1; least difference -1 at n = 1)" in sentences[0]
+    assert "holds for one seed" in sentences[1]
+    assert "does not hold for one seed" in sentences[2]
+    assert "does not hold for one seed" in sentences[3]
 
 
 def test_modern_against_faithful_is_judged_by_area_full_length_and_distance() -> None:
@@ -129,7 +139,7 @@ def test_figure_8a_knows_where_the_pixelcnn_may_win() -> None:
         pixelcnn=[ordered(0, (45, 40, 35, 30, 25))],
     )
     outcomes = [verdict.outcome for verdict in priors.draw(runs).verdicts]
-    assert outcomes == ["holds on average, not beyond noise"] * 2
+    assert outcomes == ["holds for one seed"] * 2
 
 
 def geometric(rate: float, distances: tuple[float, ...]) -> Finished:
@@ -147,7 +157,7 @@ def test_figure_8bc_takes_the_mildest_and_the_strongest_law() -> None:
     drawn = truncation.draw(runs)
     assert [line["name"] for line in drawn.numbers["series"]] == ["uniform", "mild", "strong"]
     mild, strong = drawn.verdicts
-    assert (mild.outcome, strong.outcome) == ("holds on average, not beyond noise",) * 2
+    assert (mild.outcome, strong.outcome) == ("holds for one seed",) * 2
     assert list(strong.differences) == ["0.6", "0.8", "1"]
     assert strong.differences["1"].value == pytest.approx(28 - 1.1 * 20)
 
@@ -212,3 +222,60 @@ def test_a_figure_whose_runs_are_missing_says_so() -> None:
     assert (part.drawn, part.missing, part.judgement) == (None, "no run of unordered is finished", None)
     (part,) = study_section(study, together(ordered=[ordered(0)], unordered=[unordered(1)])).parts
     assert part.missing == "ordered, unordered have no finished seed in common"
+
+
+def test_a_caption_says_how_many_seeds_there_are() -> None:
+    assert distance.draw(both()).pictures[0].caption.endswith("; mean over 3 seeds and 95% band")
+    once = together(ordered=[ordered(0)], unordered=[unordered(0)])
+    assert distance.draw(once).pictures[0].caption.endswith("; one seed, no interval is known")
+    uneven = together(ordered=[ordered(0), ordered(1)], unordered=[unordered(0)])
+    said = "; mean over 1 to 2 seeds and 95% band where there is more than one"
+    assert distance.draw(uneven).pictures[0].caption.endswith(said)
+
+
+def truncations(**runs: Finished) -> Section:
+    """The section of a study of four laws with three seeds, of which these runs are finished."""
+    study = Study(
+        name="laws",
+        title="Laws",
+        base={},
+        variants=dict.fromkeys(("uniform", "mild", "strong", "odd"), Variant()),
+        figures=(FigureRequest(figure="8bc", claim="Little."),),
+    )
+    return study_section(study, together(**{name: [run] for name, run in runs.items()}))
+
+
+def test_a_section_names_the_runs_that_are_missing() -> None:
+    section = truncations(uniform=ordered(0), mild=geometric(0.1, NEAR), strong=geometric(0.5, FAR))
+    assert dict(section.facts)["runs"] == (
+        "3 of 12 finished, without uniform, mild, strong (seeds 1, 2); odd (seeds 0, 1, 2)"
+    )
+    (part,) = section.parts
+    assert part.drawn is not None
+    assert part.drawn.notes[-1] == "Not in it: odd, of which no run is finished."
+    (undrawn,) = truncations(mild=geometric(0.1, NEAR)).parts
+    assert undrawn.sentence == "Not drawn: no run of uniform is finished."
+
+
+def test_nothing_is_said_of_missing_runs_where_all_are_finished() -> None:
+    seeds = range(3)
+    variants = {"ordered": Variant(), "unordered": Variant()}
+    figure = FigureRequest(figure="4a", claim="Near.")
+    study = Study(name="s", title="S", base={}, variants=variants, figures=(figure,))
+    section = study_section(study, both())
+    assert "runs" not in dict(section.facts)
+    assert len(both().all()) == len(variants) * len(seeds)
+
+
+def test_without_classes_nothing_is_said_to_be_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_one_class(run: Finished) -> Finished:
+        fractions = tuple(f.model_copy(update={"recognition": None}) for f in run.report.samples.fractions)
+        sampled = run.report.samples.model_copy(update={"fractions": fractions})
+        return replace(run, report=run.report.model_copy(update={"samples": sampled}))
+
+    monkeypatch.setattr(samples, "evaluation_pictures", lambda *_: [])
+    runs = together(ordered=[of_one_class(ordered(0))], unordered=[of_one_class(unordered(0))])
+    drawn = samples.draw(runs)
+    assert not drawn.verdicts
+    assert not drawn.tables
+    assert "single class" in drawn.notes[0]

@@ -66,6 +66,7 @@ SURE = Interval(value=2, low=1, high=3, count=3)
 UNSURE = Interval(value=2, low=-1, high=5, count=3)
 ONCE = Interval(value=2, low=None, high=None, count=1)
 HARM = Interval(value=-1, low=-2, high=0, count=3)
+NEVER = Interval(value=-1, low=None, high=None, count=1)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,10 @@ HARM = Interval(value=-1, low=-2, high=0, count=3)
     [
         ([SURE, SURE], "holds"),
         ([SURE, UNSURE], "holds on average, not beyond noise"),
-        ([ONCE], "holds on average, not beyond noise"),
+        ([SURE, ONCE], "holds on average, not beyond noise"),
+        ([ONCE, ONCE], "holds for one seed"),
+        ([ONCE, NEVER], "does not hold for one seed"),
+        ([SURE, NEVER], "does not hold"),
         ([SURE, HARM], "does not hold"),
         ([Interval(value=0, low=0, high=0, count=2)], "does not hold"),
     ],
@@ -85,6 +89,8 @@ def test_a_verdict_follows_from_the_worst_difference(found: list[Interval], outc
 def test_a_verdict_says_where_it_fails() -> None:
     verdict = decide("A is below B", {"0.2": SURE, "0.4": HARM})
     assert verdict.sentence == "A is below B: does not hold (not at 0.4; least difference -1 [-2, 0] at 0.4)"
+    once = decide("A is below B", {"0.2": ONCE, "0.4": NEVER})
+    assert once.sentence == "A is below B: does not hold for one seed (not at 0.4; least difference -1 at 0.4)"
     with pytest.raises(ValueError, match="nothing was measured for 'x'"):
         decide("x", {})
 
@@ -104,11 +110,14 @@ OF_ONE, NOT_OF_ONE = (decide("x", {"a": Interval(value=value, low=None, high=Non
             "Held in part: 1 of 3 statements holds, 1 holds on average only, 1 does not hold (3 seeds).",
         ),
         ([FAILS, FAILS], "Did not hold: 2 of 2 statements do not hold (3 seeds)."),
-        ([OF_ONE], "Not decided with so few seeds: 1 statement holds (1 seed)."),
-        ([OF_ONE, NOT_OF_ONE], "Not decided with so few seeds: 1 of 2 statements holds, 1 does not hold (1 seed)."),
+        ([OF_ONE], "Not decided with so few seeds: 1 statement holds (one seed, no interval is known)."),
+        (
+            [OF_ONE, NOT_OF_ONE],
+            "Not decided with so few seeds: 1 of 2 statements holds, 1 does not hold (one seed, no interval is known).",
+        ),
         (
             [HOLDS, OF_ONE],
-            "Not decided with so few seeds: 1 of 2 statements holds, 1 holds on average only (1 to 3 seeds).",
+            "Not decided with so few seeds: 1 of 2 statements holds, 1 holds for one seed (1 to 3 seeds).",
         ),
     ],
 )

@@ -36,7 +36,8 @@ def fit(clips: Tensor, components: int) -> PrincipalComponents:
         basis = torch.linalg.qr(_scattered(clips, mean, basis)).Q
     # The best K directions within the subspace.
     _, inner = torch.linalg.eigh((basis.T @ _scattered(clips, mean, basis)).double())
-    return PrincipalComponents(mean, (basis.double() @ inner[:, -components:].flip(1)).contiguous())
+    # Orthonormal to float64, as errors are had from scores alone.
+    return PrincipalComponents(mean, torch.linalg.qr(basis.double() @ inner[:, -components:].flip(1)).Q.contiguous())
 
 
 def _scattered(clips: Tensor, mean: Tensor, basis: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from models.config import Media
 from training.audio.pictures import brightness
 from training.data.dataset import FULL_SCALE, Split
 from training.evaluation.audio import voice
-from training.evaluation.classifier import ClassifierConfig, Judge, Judgement, train_or_load
+from training.evaluation.classifier import ClassifierConfig, Judge, Judgement, Task, train_or_load
 from training.evaluation.reconstruction import to_bytes
 
 AT_ONCE = 256
@@ -69,6 +69,11 @@ class VoiceJudge:
         """See `Judge`: the package's weights are as they came."""
         return 0
 
+    @property
+    def task(self) -> Task:
+        """See `Judge`."""
+        return "labels" if self.centres is not None and len(self.centres) > 1 else "nothing"
+
     def learn(self, train: Split, labels: int) -> None:
         """Take each label's mean over the training clips; a label without clips is never predicted."""
         sums = torch.zeros(labels, voice.FEATURES, dtype=torch.float64)
@@ -116,6 +121,11 @@ class SpectrogramJudge:
     def epochs(self) -> int:
         """See `Judge`."""
         return self.classifier.epochs
+
+    @property
+    def task(self) -> Task:
+        """See `Judge`: turns are of spectrograms."""
+        return self.classifier.task
 
     def judge(self, images: Tensor) -> Judgement:
         """Features and predictions of clips (N, 1, T) int16."""

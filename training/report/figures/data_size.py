@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from training.report.collect import Finished, Runs
-from training.report.drawing import Drawn, Picture, Series, line_plot, numbers, table
+from training.report.drawing import Drawn, Picture, Series, line_plot, numbers, over_seeds, table
 from training.report.figures.distance import distance_at
 from training.report.statistics import Interval, mean_interval, paired_interval
 from training.report.verdicts import decide
@@ -38,7 +38,7 @@ def draw(runs: Runs) -> Drawn:
     plot = line_plot(lines, "Distance by size of the training set", "training images", name, scale_x="log", ticks=ticks)
     gain = Series(name="unordered less ordered", x=tuple(sizes), points=tuple(_interval(gains[size]) for size in sizes))
     return Drawn(
-        pictures=(Picture("data-size", f"{name}, all codes; mean over seeds and 95% band", plot),),
+        pictures=(Picture("data-size", f"{name}, all codes; {over_seeds(lines)}", plot),),
         tables=(table("training images", [label for _, label in ticks], [*lines, gain]),),
         verdicts=tuple(verdicts),
         numbers=numbers([*lines, gain]),

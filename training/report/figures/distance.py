@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from training.evaluation.samples import codes_for
+from training.evaluation.words import ability_of
 from training.report.collect import Finished, ReportError, Runs
-from training.report.drawing import Drawn, Picture, Series, differences, line_plot, numbers, series, table
+from training.report.drawing import Drawn, Picture, Series, differences, line_plot, numbers, over_seeds, series, table
 from training.report.statistics import mean_interval
 from training.report.verdicts import Verdict, decide
 
@@ -38,7 +39,7 @@ def distance_figure(
     name = run.report.distance.name
     ticks, label = fraction_axis(behind, fractions)
     plot = line_plot(lines, "Distance of samples to real images", label, name, ticks=ticks)
-    caption = f"{name} of {run.report.samples.count:,} samples to real test images; mean over seeds and 95% band"
+    caption = f"{name} of {run.report.samples.count:,} samples to real test images; {over_seeds(lines)}"
     floor = sum(run.report.distance.floor) / 2
     return Drawn(
         pictures=(Picture("distance", caption, plot),),
@@ -46,8 +47,8 @@ def distance_figure(
         verdicts=verdicts,
         numbers=numbers(lines),
         notes=(
-            f"Real training images have a distance of {floor:.4g}; the extractor is right on "
-            f"{run.report.extractor.test_accuracy.value:.1%} of the real test images.",
+            f"Real training images have a distance of {floor:.4g}; the extractor "
+            f"{ability_of(run.report.extractor, 'images')}.",
         ),
     )
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from training.evaluation.intervals import Estimate
 from training.report.collect import Finished, Runs
-from training.report.drawing import Drawn, Picture, Series, Table, line_plot, numbers, series, table
+from training.report.drawing import Drawn, Picture, Series, Table, line_plot, numbers, over_seeds, series, table
 from training.report.statistics import mean_interval, paired_interval
 from training.report.verdicts import decide, show
 
@@ -57,7 +57,7 @@ def gains_figure(
         pictures=(
             Picture(
                 "gains",
-                "Δ(i), reduction of the squared error per image, logarithmic beyond ±0.1; mean over seeds and 95% band",
+                f"Δ(i), reduction of the squared error per image, logarithmic beyond ±0.1; {over_seeds(lines)}",
                 plot,
             ),
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from training.report.collect import Finished, Runs
-from training.report.drawing import Drawn, Picture, Table, differences, line_plot, numbers, series, table
+from training.report.drawing import Drawn, Picture, Table, differences, line_plot, numbers, over_seeds, series, table
 from training.report.figures.distance import common_fractions, distances, fraction_axis, places
 from training.report.statistics import paired_interval
 from training.report.verdicts import Verdict, decide
@@ -28,8 +28,8 @@ def draw(runs: Runs) -> Drawn:
     far_plot = line_plot(far, "Distance of samples to real images", label, name, ticks=ticks)
     return Drawn(
         pictures=(
-            Picture("errors", "Squared error of an image by code length; mean over seeds and 95% band", error_plot),
-            Picture("distances", f"{name}; mean over seeds and 95% band", far_plot),
+            Picture("errors", f"Squared error of an image by code length; {over_seeds(errors)}", error_plot),
+            Picture("distances", f"{name}; {over_seeds(far)}", far_plot),
         ),
         tables=(
             _whole(runs),

@@ -9,7 +9,17 @@ from itertools import accumulate
 from training.baselines.pca_prior.measure import SAMPLES
 from training.baselines.pca_prior.report import SpaceFacts
 from training.report.collect import FinishedPCAPrior, RunsOf
-from training.report.drawing import Drawn, Picture, Table, claims_table, evaluation_pictures, line_plot, numbers, series
+from training.report.drawing import (
+    Drawn,
+    Picture,
+    Table,
+    claims_table,
+    evaluation_pictures,
+    line_plot,
+    numbers,
+    over_seeds,
+    series,
+)
 from training.report.statistics import mean_interval
 from training.report.verdicts import decide, show
 
@@ -33,7 +43,7 @@ def draw(runs: RunsOf[FinishedPCAPrior]) -> Drawn:
     plot = line_plot(
         lines, "Bits of a picture", "numbers predicted so far", "bits per dim, added up", from_zero=True, markers=False
     )
-    caption = "Pixels in reading order, components by falling variance; mean over seeds and 95% band"
+    caption = f"Pixels in reading order, components by falling variance; {over_seeds(lines)}"
     smaller = f"Smaller than in the paper: {'; '.join(first.reduced)}." if first.reduced else ""
     pictures = evaluation_pictures(runs, VARIANT, {SAMPLES: "training pictures, and samples of both models"})
     return Drawn(

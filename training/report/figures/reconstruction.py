@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from training.report.collect import Finished, Runs
-from training.report.drawing import Drawn, Picture, Series, differences, line_plot, numbers, paired, series, table
+from training.report.drawing import (
+    Drawn,
+    Picture,
+    Series,
+    differences,
+    line_plot,
+    numbers,
+    over_seeds,
+    paired,
+    series,
+    table,
+)
 from training.report.statistics import Interval
 from training.report.verdicts import decide
 
@@ -58,7 +69,7 @@ def error_figure(
     )
     title, axis = "Reconstruction error of test images", "squared error per image"
     plot = line_plot(lines, title, f"n, {many} or components", axis, scale="log")
-    caption = "Squared error of an image, summed over its values in [0, 1], logarithmic; mean over seeds and 95% band"
+    caption = f"Squared error of an image, summed over its values in [0, 1], logarithmic; {over_seeds(lines)}"
     return Drawn(
         pictures=(Picture("reconstruction", caption, plot),),
         tables=(table("n", places, lines),),

@@ -13,6 +13,7 @@ from training.report.drawing import (
     evaluation_pictures,
     line_plot,
     numbers,
+    over_seeds,
     series,
     table,
 )
@@ -21,23 +22,29 @@ from training.report.statistics import mean_interval
 from training.report.verdicts import decide
 
 VARIANTS = ("ordered", "unordered")
+NOT_RECOGNISED = "the data has a single class, so none can be recognised"
 
 
 def draw(runs: Runs) -> Drawn:
     """The sheets of the first seed, and over all seeds the share of samples that the extractor recognises."""
+    sheets = [
+        sheet for variant in VARIANTS for sheet in evaluation_pictures(runs, variant, {BY_FRACTION: "the same samples"})
+    ]
+    if not recognisable(runs):
+        return Drawn(tuple(sheets), (), (), notes=(f"There are only samples to look at: {NOT_RECOGNISED}.",))
     fractions = common_fractions(runs, VARIANTS)
-    lines = [series(runs, variant, fractions, _recognised) for variant in VARIANTS]
+    lines = [series(runs, variant, fractions, recognised) for variant in VARIANTS]
     at = places(fractions)
     rises = {
         f"{before} to {after}": mean_interval(
-            [_recognised(run)[index + 1] - _recognised(run)[index] for run in runs.variants["ordered"].values()]
+            [recognised(run)[index + 1] - recognised(run)[index] for run in runs.variants["ordered"].values()]
         )
         for index, (before, after) in enumerate(pairwise(at))
     }
     verdicts = (
         decide(
             "Samples of ordered codes are recognised more often than those of unordered ones at every fraction",
-            differences(runs, "ordered", "unordered", at, _recognised),
+            differences(runs, "ordered", "unordered", at, recognised),
         ),
         decide("Samples of ordered codes are recognised more often with each further fraction", rises),
     )
@@ -50,10 +57,7 @@ def draw(runs: Runs) -> Drawn:
         ticks=ticks,
         from_zero=True,
     )
-    sheets = [
-        sheet for variant in VARIANTS for sheet in evaluation_pictures(runs, variant, {BY_FRACTION: "the same samples"})
-    ]
-    caption = "Share of samples that the extractor takes for their label; mean over seeds and 95% band"
+    caption = f"Share of samples that the extractor takes for their label; {over_seeds(lines)}"
     return Drawn(
         pictures=(*sheets, Picture("recognised", caption, plot)),
         tables=(table("fraction", at, lines),),
@@ -62,5 +66,11 @@ def draw(runs: Runs) -> Drawn:
     )
 
 
-def _recognised(run: Finished) -> list[float]:
-    return [facts.recognition.value for facts in run.report.samples.fractions]
+def recognisable(runs: Runs) -> bool:
+    """Whether the data has classes that samples can be recognised as."""
+    return all(facts.recognition is not None for run in runs.all() for facts in run.report.samples.fractions)
+
+
+def recognised(run: Finished) -> list[float]:
+    """Of a run on such data, the share of samples that are recognised, by fraction."""
+    return [facts.recognition.value for facts in run.report.samples.fractions if facts.recognition is not None]

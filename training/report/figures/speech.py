@@ -22,10 +22,12 @@ from training.report.drawing import (
     evaluation_pictures,
     line_plot,
     numbers,
+    over_seeds,
     series,
     table,
 )
 from training.report.figures.distance import common_fractions, distances, fraction_axis, places
+from training.report.figures.samples import NOT_RECOGNISED, recognisable, recognised
 from training.report.verdicts import Verdict, decide
 
 VARIANTS = ("ordered", "unordered")
@@ -41,8 +43,9 @@ def draw(runs: Runs) -> Drawn:
     measures = {
         "distance": ("Distance of samples to real voices", runs.first("ordered").report.distance.name, distances),
         "log-mel": ("How different rebuilt test clips sound", "log-mel distance, dB", _log_mel),
-        "recognised": ("Samples whose voice is recognised", "share of samples", _recognised),
     }
+    if recognisable(runs):
+        measures["recognised"] = ("Samples whose voice is recognised", "share of samples", recognised)
     pictures: list[Picture] = []
     tables: list[Table] = []
     found = {}
@@ -50,7 +53,7 @@ def draw(runs: Runs) -> Drawn:
         lines = [series(runs, variant, fractions, pick) for variant in VARIANTS]
         ticks, label = fraction_axis(runs.all(), fractions)
         plot = line_plot(lines, title, label, unit, ticks=ticks, scale_x="log", from_zero=True)
-        pictures.append(Picture(name, f"{title}, {unit}; mean over seeds and 95% band", plot))
+        pictures.append(Picture(name, f"{title}, {unit}; {over_seeds(lines)}", plot))
         tables.append(table(f"fraction ({unit})", at, lines))
         found[name] = numbers(lines)
     for variant in VARIANTS:
@@ -60,26 +63,29 @@ def draw(runs: Runs) -> Drawn:
         tables=tuple(tables),
         verdicts=_verdicts(runs, at),
         numbers=found,
-        notes=("The clips can be heard in the report as one HTML page.",),
+        notes=(
+            "The clips can be heard in the report as one HTML page.",
+            *(() if recognisable(runs) else (f"How many voices are recognised is not told: {NOT_RECOGNISED}.",)),
+        ),
         sounds=tuple(sound for variant in VARIANTS for sound in _sounds(runs, variant)),
     )
 
 
 def _verdicts(runs: Runs, at: Sequence[str]) -> tuple[Verdict, ...]:
     quieter = differences(runs, "unordered", "ordered", at, _log_mel)
-    recognised = differences(runs, "ordered", "unordered", at, _recognised)
     nearer = differences(runs, "unordered", "ordered", at, distances)
-    return (
+    both = (
         decide("Samples of ordered codes are nearer to real voices at every fraction", nearer),
         decide(
             "Cut short, ordered codes rebuild test clips that sound more like the original",
             {place: quieter[place] for place in at[:-1] or at},
         ),
-        decide(
-            f"The voice of samples cut to {at[0]} of their codes is recognised more often if codes are ordered",
-            {at[0]: recognised[at[0]]},
-        ),
     )
+    if not recognisable(runs):
+        return both
+    oftener = differences(runs, "ordered", "unordered", at, recognised)
+    statement = f"The voice of samples cut to {at[0]} of their codes is recognised more often if codes are ordered"
+    return (*both, decide(statement, {at[0]: oftener[at[0]]}))
 
 
 def _sounds(runs: Runs, variant: str) -> Iterator[Sound]:
@@ -112,7 +118,3 @@ def _log_mel(run: Finished) -> list[float]:
     if not isinstance(facts, AudioReconstructionFacts):
         raise TypeError("the report is not of audio")
     return [facts.log_mel[codes_for(part.fraction, run.report.codes)].value for part in run.report.samples.fractions]
-
-
-def _recognised(run: Finished) -> list[float]:
-    return [part.recognition.value for part in run.report.samples.fractions]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from training.report.collect import Finished, Runs
-from training.report.drawing import Drawn, Picture, Series, line_plot, numbers, table
+from training.report.drawing import Drawn, Picture, Series, line_plot, numbers, over_seeds, table
 from training.report.figures.distance import distance_at
 from training.report.statistics import mean_interval, paired_interval
 from training.report.verdicts import decide
@@ -38,7 +38,7 @@ def draw(runs: Runs) -> Drawn:
     name = runs.first("ordered").report.distance.name
     plot = line_plot(lines, "Cut short against tailored", "codes", name)
     return Drawn(
-        pictures=(Picture("tailored", f"{name}; mean over seeds and 95% band", plot),),
+        pictures=(Picture("tailored", f"{name}; {over_seeds(lines)}", plot),),
         tables=(table("codes", [str(n) for n in codes], lines),),
         verdicts=tuple(verdicts),
         numbers=numbers(lines),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from training.evaluation.samples import codes_for
 from training.report.collect import Finished, Runs
-from training.report.drawing import Drawn, Picture, line_plot, numbers, series, table
+from training.report.drawing import Drawn, Picture, line_plot, numbers, over_seeds, series, table
 from training.report.figures.distance import common_fractions, fraction_axis, places
 from training.report.sampling_time import BATCH, sampling_time
 from training.report.statistics import mean_interval
@@ -47,7 +47,7 @@ def draw(runs: Runs) -> Drawn:
     time = sampling_time(runs.first("ordered"))
     facts = f"{time.machine}, {time.threads} thread(s), executor {time.executor}, median of {time.repeats}"
     return Drawn(
-        pictures=(Picture("time", f"Milliseconds per batch of {BATCH}: {facts}; mean over seeds and 95% band", plot),),
+        pictures=(Picture("time", f"Milliseconds per batch of {BATCH}: {facts}; {over_seeds(lines)}", plot),),
         tables=(table("fraction", at, lines),),
         verdicts=verdicts,
         numbers={**numbers(lines), "measured on": facts},
