@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 from factories import write_tiny_bundle
+from hypothesis import settings
 
 from models.runtime.determinism import configure
 
 # Shells start what runs in the background with Ctrl-C ignored, which every process that a test starts would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# What a test takes says nothing of the code on a machine that is shared.
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 configure()
 torch.set_num_threads(1)  # tests share the machine with each other and with the servers they start
 

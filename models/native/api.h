@@ -6,6 +6,13 @@
 
 #include <cstdint>
 
+// Whether the compiler knows the processor's matrix units, and the system is one that can be asked for them.
+#if defined(__x86_64__) && defined(__linux__) && __has_include(<amxint8intrin.h>)
+#define ANYTIME_KNOWS_AMX 1
+#else
+#define ANYTIME_KNOWS_AMX 0
+#endif
+
 struct LinearWeights {
     const float *weight;  // (outputs, inputs)
     const float *bias;    // (outputs)

@@ -1,6 +1,6 @@
 #include "system.h"
 
-#if defined(__x86_64__)
+#if ANYTIME_KNOWS_AMX
 #pragma GCC target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,amx-tile,amx-int8,avx2,fma,f16c")
 #define ANYTIME_NAMESPACE amx
 #define ANYTIME_LANES 16

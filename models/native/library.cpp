@@ -1,12 +1,12 @@
 #include <cstring>
 
-#if defined(__x86_64__) && defined(__linux__)
+#include "api.h"
+
+#if ANYTIME_KNOWS_AMX
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
-
-#include "api.h"
 
 namespace portable {
 extern const Kernels kernels;
@@ -21,6 +21,9 @@ extern const Kernels kernels;
 namespace avx512vnni {
 extern const Kernels kernels;
 }
+#endif
+
+#if ANYTIME_KNOWS_AMX
 namespace amx {
 extern const Kernels kernels;
 }
@@ -28,15 +31,11 @@ extern const Kernels kernels;
 // Whether the processor has matrix units for eight bits, and the system lets this process use their registers, for which
 // it has to be asked.
 static bool matrix_units() {
-#if defined(__linux__)
     unsigned eax, ebx, ecx, edx;
     constexpr unsigned TILES = 1u << 24, EIGHT_BIT = 1u << 25;
     constexpr int REQUEST_PERMISSION = 0x1023, TILE_DATA = 18;
     return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx & TILES) && (edx & EIGHT_BIT) &&
            syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
-#else
-    return false;
-#endif
 }
 #endif
 
@@ -52,7 +51,9 @@ extern "C" __attribute__((visibility("default"))) const Kernels *anytime_kernels
     if (!strcmp(name, "avx512") && has_avx512) return &avx512::kernels;
     const bool has_vnni = has_avx512 && __builtin_cpu_supports("avx512vnni");
     if (!strcmp(name, "avx512vnni") && has_vnni) return &avx512vnni::kernels;
+#if ANYTIME_KNOWS_AMX
     if (!strcmp(name, "amx") && has_vnni && matrix_units()) return &amx::kernels;
+#endif
 #endif
     return nullptr;
 }

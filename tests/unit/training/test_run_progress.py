@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer import event_file_writer
 
 from training.progress import RunProgress, tile
 
@@ -17,8 +21,10 @@ def log_steps(logs: Path, done: int, until: int, value: float) -> None:
             progress.scalars({"train/loss": value}, step)
 
 
-def test_a_resumed_log_has_every_step_once(tmp_path: Path) -> None:
+def test_a_resumed_log_has_every_step_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log_steps(tmp_path, done=0, until=50, value=1.0)  # killed at step 50, its last checkpoint was at step 30
+    # Files are read in the order of their names, which begin with the second that they were made in.
+    monkeypatch.setattr(event_file_writer, "time", SimpleNamespace(time=lambda: time.time() + 60))
     log_steps(tmp_path, done=30, until=60, value=2.0)
     events = EventAccumulator(str(tmp_path / "ordered"))
     events.Reload()
