@@ -63,8 +63,8 @@ def _section(section: Section) -> str:
 
 def _part(part: Part) -> str:
     lines = [f"<h3>{escape(part.heading)}</h3>"]
-    if part.claim:
-        lines.append(f"<p>The paper's claim: {escape(part.claim)}</p>")
+    if part.claimed:
+        lines.append(f"<p>{escape(part.claimed)}</p>")
     if part.drawn is None:
         return "\n".join([*lines, f"<p>{escape(part.sentence)}</p>"])
     if part.judgement:

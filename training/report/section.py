@@ -14,7 +14,7 @@ from training.report.collect import AnyRun, Finished, FinishedBaseline, Finished
 from training.report.drawing import Drawn
 from training.report.figures.registry import FIGURES
 from training.report.missing import left_out, missing_runs, why_not_drawn
-from training.report.needs import BASELINE_FIGURES, label
+from training.report.needs import BASELINE_FIGURES, OWN_FIGURES, label
 from training.report.verdicts import Judgement, judge
 from training.speed import Place
 from training.study.options import FigureRequest, Study
@@ -26,7 +26,7 @@ class Part:
 
     Attributes:
         key: the paper's number for it; empty if it has none.
-        claim: what the paper says that it shows.
+        claim: what the paper says that it shows, or, of a figure that the paper has not, what it was drawn to see.
         drawn: None if runs that it needs are missing, which `missing` then says.
         remark: what somebody has to say about the result.
     """
@@ -37,6 +37,12 @@ class Part:
     drawn: Drawn | None
     missing: str = ""
     remark: str = ""
+
+    @property
+    def claimed(self) -> str:
+        """The claim and whose it is; empty without one."""
+        whose = "To be shown" if self.key in OWN_FIGURES else "The paper's claim"
+        return f"{whose}: {self.claim}" if self.claim else ""
 
     @property
     def heading(self) -> str:

@@ -67,8 +67,8 @@ def _anchors(sections: Sequence[Section]) -> Iterator[tuple[Part, str]]:
 
 def _part(section: Section, part: Part) -> list[str]:
     lines = [f"### {part.heading}", ""]
-    if part.claim:
-        lines += [f"The paper's claim: {part.claim}", ""]
+    if part.claimed:
+        lines += [part.claimed, ""]
     if part.drawn is None:
         return [*lines, part.sentence, ""]
     if part.judgement:
