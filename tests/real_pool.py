@@ -17,7 +17,7 @@ from service.errors import ServiceError
 from service.pool import Generation, Pool, Ticket
 from service.settings import Settings
 
-LONG = 1500
+LONG = 5000
 
 
 class Observer:
