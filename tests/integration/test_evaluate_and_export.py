@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from evaluating import evaluate_command
 from factories import tiny_manifest, write_tiny_bundle
 from numpy.typing import NDArray
 from PIL import Image
@@ -22,7 +23,7 @@ import anytime
 from models.autoencoder import OrderedVQVAE
 from models.bundle.networks import load_networks
 from models.bundle.reader import read_manifest, verify_bundle
-from models.errors import AnytimeError, BundleError, DataError, DeviceError
+from models.errors import AnytimeError, DataError, DeviceError
 from models.native import library
 from models.runtime import load_model
 from models.runtime.native import NativeExecutor
@@ -30,7 +31,7 @@ from models.runtime.ordered import OrderedModel
 from models.truncation import sample_lengths
 from training.checkpoint import save_checkpoint
 from training.context import RunContext
-from training.data.dataset import Split, prepare
+from training.data.dataset import prepare
 from training.data.sources import open_source
 from training.evaluation.eight_bit import recorded
 from training.evaluation.plots import PLOTS
@@ -294,41 +295,6 @@ def test_other_data_of_the_same_kind_is_pointed_out(run: RunContext, tmp_path: P
     assert report.data.trained_on is False
     with pytest.raises(DataError, match=r"--record: .* was trained on other data"):
         evaluate_command(run.bundle_path, other, tmp_path / "report", "--record")
-
-
-@pytest.mark.parametrize(
-    ("train", "test", "problem"),
-    [
-        (toy_split(60, size=12), toy_split(30, size=12), r"shape \[1, 12, 12\], but bundle tiny .* \[1, 8, 8\]"),
-        (toy_split(60, classes=4), toy_split(30), "training images are of 4 classes, but bundle tiny has 3 labels"),
-        (toy_split(60), toy_split(30, classes=2), "test images are of 2 classes, but bundle tiny has 3 labels"),
-        (toy_split(60), toy_split(1), "test set has 1 images, too few"),
-    ],
-)
-def test_data_that_is_not_the_bundles_is_refused(
-    tiny_bundle: Path, tmp_path: Path, train: Split, test: Split, problem: str
-) -> None:
-    folder = write_idx_folder(tmp_path / "data", train, test)
-    with pytest.raises(DataError, match=problem):
-        evaluate_command(tiny_bundle, folder, tmp_path / "report")
-    assert not (tmp_path / "report").exists()
-
-
-def test_a_missing_bundle_or_data_set_is_one_sentence(tiny_bundle: Path, data: Path, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="not a bundle"):
-        evaluate_command(tmp_path / "none", data, tmp_path / "report")
-    with pytest.raises(DataError, match="no such folder"):
-        evaluate_command(tiny_bundle, tmp_path / "none", tmp_path / "report")
-
-
-def test_fewer_samples_than_labels_are_refused(tiny_bundle: Path, data: Path, tmp_path: Path) -> None:
-    with pytest.raises(AnytimeError, match="2 samples are too few for 3 labels"):
-        evaluate_command(tiny_bundle, data, tmp_path / "report", "--samples", "2")
-
-
-def evaluate_command(bundle: Path, data: Path, report: Path, *options: str) -> str:
-    arguments = [str(bundle), "--data", str(data), "--report", str(report), *options]
-    return CliRunner().invoke(anytime.app, ["evaluate", *arguments], catch_exceptions=False).output
 
 
 def test_an_untrained_run_has_no_quality_curve(data: Path, tmp_path: Path) -> None:

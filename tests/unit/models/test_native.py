@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -206,16 +207,26 @@ def test_codes_are_the_references_whatever_narrows_the_choice(instructions: str)
     assert drawn(native(networks, instructions), one_by_one) == drawn(reference, everybody)
 
 
+class Shape(NamedTuple):
+    """Of an autoencoder, with what else it is made with."""
+
+    media: Media
+    filters: tuple[int, ...]
+    strides: tuple[int, ...]
+    widths: tuple[int, ...]
+    how: Mapping[str, Any] = MappingProxyType({})
+
+
 DECODERS = pytest.mark.parametrize(
-    ("media", "filters", "strides", "widths", "how"),
+    "shape",
     [
-        (Media(type="image", shape=(3, 8, 12)), (4, 4, 3), (2, 2, 1), (5, 40), {}),
-        (Media(type="image", shape=(1, 6, 6)), (5, 3), (3, 1), (70,), {"missing": "learned"}),
-        (Media(type="image", shape=(5, 7, 7)), (3,), (1,), (), {}),
-        (Media(type="image", shape=(3, 2, 14)), (4, 3), (2, 1), (9,), {"quantisation": "spatial", "depth": 5}),
-        (Media(type="audio", shape=(1, 96), sample_rate=8000), (9, 8, 4), (2, 4, 2), (16, 20), {}),
-        (Media(type="audio", shape=(6, 30), sample_rate=8000), (5, 3), (3, 1), (33,), {"missing": "learned"}),
-        (
+        Shape(Media(type="image", shape=(3, 8, 12)), (4, 4, 3), (2, 2, 1), (5, 40)),
+        Shape(Media(type="image", shape=(1, 6, 6)), (5, 3), (3, 1), (70,), {"missing": "learned"}),
+        Shape(Media(type="image", shape=(5, 7, 7)), (3,), (1,), ()),
+        Shape(Media(type="image", shape=(3, 2, 14)), (4, 3), (2, 1), (9,), {"quantisation": "spatial", "depth": 5}),
+        Shape(Media(type="audio", shape=(1, 96), sample_rate=8000), (9, 8, 4), (2, 4, 2), (16, 20)),
+        Shape(Media(type="audio", shape=(6, 30), sample_rate=8000), (5, 3), (3, 1), (33,), {"missing": "learned"}),
+        Shape(
             Media(type="audio", shape=(1, 28), sample_rate=8000),
             (5, 3),
             (4, 1),
@@ -226,18 +237,12 @@ DECODERS = pytest.mark.parametrize(
 )
 
 
-def decoder_of(
-    media: Media,
-    filters: tuple[int, ...],
-    strides: tuple[int, ...],
-    widths: tuple[int, ...],
-    how: dict[str, Any],
-    *,
-    half: bool,
-) -> Networks:
+def decoder_of(shape: Shape, *, half: bool) -> Networks:
     prior = TransformerConfig(layers=1, width=8, feed_forward=8, heads=2)
-    autoencoder = AutoencoderConfig(codes=7, codebook=11, filters=filters, strides=strides, widths=widths, **how)
-    networks = networks_of(prior, autoencoder, media, half=half)
+    autoencoder = AutoencoderConfig(
+        codes=7, codebook=11, filters=shape.filters, strides=shape.strides, widths=shape.widths, **shape.how
+    )
+    networks = networks_of(prior, autoencoder, shape.media, half=half)
     torch.nn.init.normal_(networks.autoencoder.quantiser.codebook, std=3.0)
     if autoencoder.missing == "learned":
         torch.nn.init.normal_(networks.autoencoder.get_parameter("missing"))
@@ -257,16 +262,8 @@ def both_media(networks: Networks, model: OrderedModel) -> tuple[NDArray[np.floa
 @pytest.mark.parametrize("instructions", HERE)
 @pytest.mark.parametrize("half", [True, False])
 @DECODERS
-def test_media_are_those_of_the_reference_at_every_length(
-    instructions: str,
-    half: bool,
-    media: Media,
-    filters: tuple[int, ...],
-    strides: tuple[int, ...],
-    widths: tuple[int, ...],
-    how: dict[str, Any],
-) -> None:
-    networks = decoder_of(media, filters, strides, widths, how, half=half)
+def test_media_are_those_of_the_reference_at_every_length(instructions: str, half: bool, shape: Shape) -> None:
+    networks = decoder_of(shape, half=half)
     decoded, expected = both_media(networks, native(networks, instructions))
     assert expected.std() > 0.01
     assert np.allclose(decoded, expected, atol=1e-5, rtol=0)
@@ -274,19 +271,12 @@ def test_media_are_those_of_the_reference_at_every_length(
 
 @pytest.mark.parametrize("instructions", HERE)
 @DECODERS
-def test_in_eight_bits_media_are_near(
-    instructions: str,
-    media: Media,
-    filters: tuple[int, ...],
-    strides: tuple[int, ...],
-    widths: tuple[int, ...],
-    how: dict[str, Any],
-) -> None:
-    networks = decoder_of(media, filters, strides, widths, how, half=False)
+def test_in_eight_bits_media_are_near(instructions: str, shape: Shape) -> None:
+    networks = decoder_of(shape, half=False)
     decoded, expected = both_media(networks, native(networks, instructions, eight_bit=True))
     error = np.sqrt(np.square(decoded - expected).mean()) / expected.std()
     assert error < 0.03
-    only_a_narrow_layer = len(filters) == 1 and media.shape[0] <= 4  # which keeps its precision
+    only_a_narrow_layer = not shape.widths and shape.media.shape[0] <= 4  # which keeps its precision
     assert (error == 0) == only_a_narrow_layer
 
 
