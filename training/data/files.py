@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -54,17 +55,21 @@ def _place(path: Path) -> PurePosixPath:
 
 def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
     visited: set[tuple[int, int]] = set()
-    for place, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
-        status = Path(place).stat()
-        # A link to a folder above would be followed for ever.
-        if (status.st_dev, status.st_ino) in visited:
-            folders.clear()
-            continue
-        visited.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
-                yield Path(place) / name
+    # What is reached both by a link and without one is named by where it really lies: links wait until all else is seen.
+    waiting = deque([folder])
+    while waiting:
+        for place, folders, names in os.walk(waiting.popleft(), onerror=_refuse):
+            status = Path(place).stat()
+            # A link to a folder above would be followed for ever.
+            if (status.st_dev, status.st_ino) in visited:
+                folders.clear()
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            waiting.extend(Path(place) / name for name in folders if (Path(place) / name).is_symlink())
+            for name in names:
+                if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+                    yield Path(place) / name
 
 
 def _refuse(error: OSError) -> None:
