@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, cast
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter
@@ -15,13 +15,14 @@ from starlette.types import Receive, Scope, Send
 from service import messages
 from service.api.account import STALL_SECONDS, Account
 from service.api.answers import answer_of, media_headers, server_timing
-from service.api.arrival import GENERATE_PATH, exchange_of
+from service.api.arrival import GENERATE_PATH
 from service.api.deadlines import deadline_ms
 from service.api.documents import GENERATE_DOCUMENT
+from service.api.intake import model_of, open_account, take
 from service.api.negotiation import JSON, choose
 from service.api.problems import UnsupportedMediaType, from_validation
 from service.api.receipt import presence_of, respond
-from service.api.resolve import Resolved, find_model, resolve
+from service.api.resolve import Resolved
 from service.api.schemas import GenerateRequest
 from service.api.server import Server, server_of
 from service.clock import Clock
@@ -68,21 +69,17 @@ class _Delivery(Response):
 async def generate(request: Request) -> Response:
     """Answers inside the deadline with the best complete samples that the time allows."""
     server = server_of(request)
-    # The middleware opens an account for every request that comes here.
-    account = cast("Account", exchange_of(request).account)
+    account = await open_account(request)
     try:
         body = await _read(request, account, server)
     except ClientDisconnect:
         account.abandoned()
         return Response(status_code=_CLIENT_CLOSED)
-    manifest = find_model(body.model, server.pool.manifests)
-    account.model = manifest.name
+    manifest = model_of(body.model, server, account)
     accept = _accept(request)
     file_format = choose(accept, manifest.media, body.format, body.n) if accept else None
-    account.deadline_ms = deadline_ms(body.deadline_ms, request.scope["headers"], server.settings)
-    resolved = resolve(body, manifest, server.settings, file_format=file_format)
-    ticket = server.pool.submit(resolved.generation, account.deadline)
-    account.accepted(ticket.id)
+    headers = request.scope["headers"]
+    resolved, ticket = take(body, manifest, server, account, headers=headers, file_format=file_format)
     result = await _result_unless_disconnected(request, ticket)
     if result is None:
         account.abandoned()
@@ -144,8 +141,7 @@ def _check_hurry(request: Request, body: bytes, account: Account, server: Server
         return  # what is wrong with it is found out in full
     if waited_ms < deadline_ms(hurry.deadline_ms, request.scope["headers"], server.settings):
         return
-    account.model = find_model(hurry.model, server.pool.manifests).name
-    smallest_ms = server.pool.minimum_deadline_ms(account.model)
+    smallest_ms = server.pool.minimum_deadline_ms(model_of(hurry.model, server, account).name)
     if smallest_ms is not None:
         least_ms = waited_ms + smallest_ms
         raise DeadlineInfeasible(

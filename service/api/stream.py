@@ -15,10 +15,10 @@ from service import messages
 from service.api.account import STALL_SECONDS, Account
 from service.api.answers import AcceptedEvent, CompletedEvent, ErrorEvent, PreviewEvent, output_of, timing_of
 from service.api.arrival import exchange_of
-from service.api.deadlines import deadline_ms
+from service.api.intake import model_of, take
 from service.api.outbox import Outbox, Parcel
 from service.api.problems import Cancelled, UpgradeRequired, from_validation, internal_error, invalid_field, problem_of
-from service.api.resolve import Resolved, find_model, resolve
+from service.api.resolve import Resolved
 from service.api.schemas import SOCKET_MESSAGE, ExtendMessage, GenerateMessage, StopMessage
 from service.api.server import Server, server_of
 from service.errors import Malformed, Overloaded, PayloadTooLarge, ServiceError
@@ -156,12 +156,8 @@ class Session:
             raise invalid_field("id", "is the id of a request that is still in progress on this socket")
         if len(self._jobs) >= server.settings.max_socket_requests:
             raise Overloaded(f"{len(self._jobs)} requests are in progress on this socket, the most that it may have.")
-        manifest = find_model(message.model, server.pool.manifests)
-        account.model = manifest.name
-        account.deadline_ms = deadline_ms(message.deadline_ms, (), server.settings)
-        resolved = resolve(message, manifest, server.settings, preview_ms=message.preview_ms)
-        ticket = server.pool.submit(resolved.generation, account.deadline)
-        account.accepted(ticket.id)
+        manifest = model_of(message.model, server, account)
+        resolved, ticket = take(message, manifest, server, account, preview_ms=message.preview_ms)
         job = _Job(message.id, message.binary, resolved, account, ticket)
         self._jobs[message.id] = job
         event = AcceptedEvent(

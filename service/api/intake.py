@@ -1,0 +1,68 @@
+"""How a request to generate is taken, however its client wrote it: counted, checked, and given to the pool."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from starlette.requests import Request
+
+from models.bundle.manifest import Manifest
+from service.api.account import Account
+from service.api.arrival import exchange_of
+from service.api.deadlines import deadline_ms
+from service.api.receipt import Headers
+from service.api.resolve import Resolved, find_model, resolve
+from service.api.schemas import GenerateRequest
+from service.api.server import Server, server_of
+from service.pool import Ticket
+
+
+class Taken(NamedTuple):
+    """A request that will be answered: what it asks for, and what tells how it goes."""
+
+    resolved: Resolved
+    ticket: Ticket
+
+
+async def open_account(request: Request) -> Account:
+    """The account of an HTTP request that asks for samples; opened, when its turn has come, if it has none yet."""
+    exchange = exchange_of(request)
+    if exchange.account is None:
+        server = server_of(request)
+        exchange.account = Account(server, exchange.arrival)
+        await server.gate.enter()
+    return exchange.account
+
+
+def model_of(name: str | None, server: Server, account: Account) -> Manifest:
+    """The model that a request names, noted in its account. Raises like `find_model`."""
+    manifest = find_model(name, server.pool.manifests)
+    account.model = manifest.name
+    return manifest
+
+
+def take(
+    body: GenerateRequest,
+    manifest: Manifest,
+    server: Server,
+    account: Account,
+    *,
+    headers: Headers = (),
+    file_format: str | None = None,
+    preview_ms: float | None = None,
+) -> Taken:
+    """Fix a request's deadline, check every field, and submit it.
+
+    Args:
+        headers: of HTTP, which may name an earlier deadline.
+        file_format: instead of the body's, if content negotiation chose one.
+        preview_ms: a preview at most this often, None for none.
+
+    Raises:
+        ServiceError: it is refused; the account is not told.
+    """
+    account.deadline_ms = deadline_ms(body.deadline_ms, headers, server.settings)
+    resolved = resolve(body, manifest, server.settings, file_format=file_format, preview_ms=preview_ms)
+    ticket = server.pool.submit(resolved.generation, account.deadline)
+    account.accepted(ticket.id)
+    return Taken(resolved, ticket)
