@@ -55,7 +55,7 @@ def _place(path: Path) -> PurePosixPath:
 
 def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
     visited: set[tuple[int, int]] = set()
-    # What is reached both by a link and without one is named by where it really lies: links wait until all else is seen.
+    # What is reached both by a link and without one is named by where it really lies: links wait until all else is met.
     waiting = deque([folder])
     while waiting:
         for place, folders, names in os.walk(waiting.popleft(), onerror=_refuse):
