@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +18,7 @@ import anytime
 from models.errors import AnytimeError
 from training import pipeline
 from training.report.collect import ReportError
+from training.report.kept import keep_studies
 from training.state import ResumeError
 from training.study.folder import FACTS, StudyFolder
 
@@ -162,6 +164,48 @@ def test_the_report_has_every_figure_and_needs_nothing_else(runs: Path, tmp_path
     assert all((tmp_path / picture).is_file() for picture in pictures)
     (speeds,) = [line for line in summary.splitlines() if line.startswith("| codes |")]
     assert "1 thread" in speeds
+
+
+def test_what_is_kept_of_runs_draws_the_same_report(runs: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+
+    def report(source: Path, out: str) -> tuple[str | Path, ...]:
+        return "report", "--study", "toy", "--runs", source, "--out", tmp_path / out, "--keep", kept
+
+    # Timing is measured on the way: the first report measures, and the second one reads what that has kept.
+    assert "Kept 4 runs in" in command(*report(runs, "a")).output
+    command(*report(kept, "b"))
+    figures = [path.relative_to(tmp_path / "a") for path in (tmp_path / "a/figures").iterdir()]
+    for name in ("results.json", "README.md", *figures):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    files = [file for file in kept.rglob("*") if file.is_file()]
+    assert {file.suffix for file in files} == {".json", ".png"}
+    sources = {file.relative_to(kept): (runs / file.relative_to(kept)).stat().st_size for file in files}
+    assert sum(file.stat().st_size for file in files) <= sum(sources.values())
+
+
+def test_seeds_that_were_trained_at_several_places_are_kept_together(runs: Path, tmp_path: Path) -> None:
+    index = StudyFolder(runs).index("toy")
+    for seed in (0, 1):
+        part = StudyFolder(tmp_path / str(seed))
+        for entry in index.runs:
+            if entry.seed == seed:
+                shutil.copytree(StudyFolder(runs).run(entry.run), part.run(entry.run))
+                part.record(index.study, entry)
+    kept = tmp_path / "kept"
+    assert keep_studies([tmp_path / "0"], [], kept) == 2
+    assert keep_studies([tmp_path / "1"], [], kept) == 2
+    assert StudyFolder(kept).index("toy") == index
+    assert len(list(StudyFolder(kept).runs.iterdir())) == 4
+
+    # A run that takes the place of another leaves nothing of that behind.
+    first, *_ = index.runs
+    shutil.copytree(StudyFolder(runs).run(first.run), StudyFolder(tmp_path / "0").run("again"))
+    StudyFolder(tmp_path / "0").record(index.study, first.model_copy(update={"run": "again"}))
+    keep_studies([tmp_path / "0"], [], kept)
+    assert sorted(run.name for run in StudyFolder(kept).runs.iterdir()) == sorted(
+        {run.run for run in index.runs} - {first.run} | {"again"}
+    )
 
 
 def test_a_report_of_single_runs(runs: Path, tmp_path: Path) -> None:

@@ -38,6 +38,13 @@ def report(
     remarks: Annotated[
         Path | None, typer.Option(dir_okay=False, help="A TOML file with what there is to say about results.")
     ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False,
+            help="Folder for what the studies' figures are drawn from, without weights: --runs of later reports.",
+        ),
+    ] = None,
 ) -> None:
     """Turn finished runs into one page: plots, samples, players, tables, and whether each claim held.
 
@@ -53,6 +60,8 @@ def report(
         anytime report runs/vae runs/pca-prior --runs runs/studies --out docs/results --format markdown
 
         anytime report runs/mine runs/yours --out report
+
+        anytime report --runs runs/studies --out docs/results --keep docs/results/runs
     """
     require_extras()
     if not (run or runs) or (study and not runs):
@@ -62,6 +71,7 @@ def report(
     from rich.console import Console
 
     from training.report.files import write_report
+    from training.report.kept import keep_studies
     from training.report.remarks import load_remarks, outdated, with_remarks
     from training.report.sections import all_sections
 
@@ -77,5 +87,7 @@ def report(
             say(f"{part.heading}: {part.sentence}")
     for remark in outdated(sections, said):
         say(f"Left out: the remark on figure {remark.figure} was written for the result {remark.result!r}")
+    if keep:
+        say(f"Kept {keep_studies(runs or [], study or [], keep)} runs in {keep}")
     for page in write_report(out, title, sections, format_):
         say(f"Written to {page}")

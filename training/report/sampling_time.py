@@ -7,7 +7,6 @@ from collections.abc import Callable
 from time import perf_counter
 
 import torch
-from pydantic import ValidationError
 
 from models.benchmark import machine
 from models.bundle.networks import load_networks
@@ -15,7 +14,7 @@ from models.config import Frozen
 from models.runtime.executors import build_model
 from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import SampleRequest
-from training.files import read_json, write_json
+from training.report.beside import read_beside, write_beside
 from training.report.collect import Finished
 
 BATCH = 100  # as in the paper
@@ -42,18 +41,16 @@ class SamplingTime(Frozen):
 
 
 def sampling_time(run: Finished) -> SamplingTime:
-    """What was measured of a run on this machine with as many threads, or is measured now and kept."""
+    """What was measured of a run on this machine with as many threads, or is measured now and kept.
+
+    Of a run that is kept without its model, what was measured wherever that was.
+    """
     path = run.directory / TIMING
-    if path.is_file():
-        try:
-            kept = SamplingTime.model_validate(read_json(path))
-        except ValidationError:
-            pass  # of another version: it costs a measurement
-        else:
-            if (kept.machine, kept.threads) == (machine("cpu"), torch.get_num_threads()):
-                return kept
+    kept = read_beside(path, SamplingTime)
+    if kept and ((kept.machine, kept.threads) == (machine("cpu"), torch.get_num_threads()) or not run.bundle.is_dir()):
+        return kept
     measured = _measure(run)
-    write_json(path, measured.model_dump(mode="json"))
+    write_beside(path, measured)
     return measured
 
 

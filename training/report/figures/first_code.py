@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 
 from models.bundle.networks import Networks, load_networks
+from models.config import Frozen
 from models.runtime.executors import build_model
 from models.runtime.protocol import SampleRequest
 from models.runtime.sampling_loop import sample_codes
 from training.evaluation.pictures import sheet
 from training.evaluation.samples import decode
+from training.files import write_atomically
+from training.report.beside import read_beside, write_beside
 from training.report.collect import Finished, Runs
 from training.report.compression import compressed
 from training.report.drawing import Drawn, Picture, Table
@@ -25,6 +28,13 @@ VARIANTS = ("ordered", "unordered")
 GROUPS, MEMBERS = 32, 12
 SHOWN = 6  # groups in the picture
 DRAWN_FROM = 256  # samples whose first codes are taken
+MEASURED, SHEET = "first-code.json", "first-code.png"
+
+
+class FirstCode(Frozen):
+    """What a run's samples that share their first code have in common; the picture of them is in a file beside."""
+
+    correlation: float
 
 
 def draw(runs: Runs) -> Drawn:
@@ -33,12 +43,10 @@ def draw(runs: Runs) -> Drawn:
     for variant in VARIANTS:
         found[variant] = {}
         for seed, run in sorted(runs.variants[variant].items()):
-            groups = _groups(run)
-            found[variant][seed] = intraclass_correlation(groups.flatten(2).double())
+            found[variant][seed] = _first_code(run).correlation
             if run is runs.first(variant):
                 caption = f"{runs.titles[variant]}, seed {seed}: each row shares its first code, all codes drawn"
-                names = [f"group {row + 1}" for row in range(min(SHOWN, len(groups)))]
-                pictures.append(Picture(variant, caption, compressed(sheet(groups[: len(names)], names, ()))))
+                pictures.append(Picture(variant, caption, compressed((run.directory / SHEET).read_bytes())))
     means = {variant: mean_interval(list(values.values())) for variant, values in found.items()}
     verdict = decide(
         "Samples that share their first code are more alike with ordered codes than with unordered ones",
@@ -74,6 +82,18 @@ def intraclass_correlation(groups: Tensor) -> float:
     between = members * (centres - centres.mean(0)).square().sum() / (count - 1)
     within = (groups - centres[:, None]).square().sum() / (count * (members - 1))
     return ((between - within) / (between + (members - 1) * within)).item()
+
+
+def _first_code(run: Finished) -> FirstCode:
+    """What was measured of a run, or is measured now and kept."""
+    if kept := read_beside(run.directory / MEASURED, FirstCode):
+        return kept
+    groups = _groups(run)
+    names = [f"group {row + 1}" for row in range(min(SHOWN, len(groups)))]
+    write_atomically(run.directory / SHEET, sheet(groups[: len(names)], names, ()))
+    measured = FirstCode(correlation=intraclass_correlation(groups.flatten(2).double()))
+    write_beside(run.directory / MEASURED, measured)
+    return measured
 
 
 def _groups(run: Finished) -> Tensor:
