@@ -41,9 +41,9 @@ def build_decoder(config: AutoencoderConfig, media: Media) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def _transposed(rank: int, layer: DecoderLayer) -> nn.Module:
+def _transposed(rank: int, layer: DecoderLayer) -> nn.ConvTranspose1d | nn.ConvTranspose2d:
     return TRANSPOSED[rank](
-        layer.inputs, layer.outputs, layer.size, layer.stride, layer.padding, output_padding=layer.output_padding
+        layer.inputs, layer.outputs, layer.merged, layer.stride, layer.padding, output_padding=layer.output_padding
     )
 
 
@@ -81,3 +81,9 @@ class UpsampledConvolution(nn.Module):
         for axis in axes:
             weight = weight.unfold(axis, stride, 1).sum(-1)
         return weight
+
+    def transposed(self) -> nn.Module:
+        """The transposed convolution by itself, with a filter of its own that need not be computed again."""
+        convolution = _transposed(self._rank, self._layer)
+        convolution.weight, convolution.bias = nn.Parameter(self.merged()), self.bias
+        return convolution

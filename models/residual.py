@@ -116,10 +116,14 @@ class ResidualAutoencoder(nn.Module):
         """
         return self.decode_vectors(self.quantiser.lookup(codes), lengths).clamp(*self.media.range)
 
-    def decode_vectors(self, vectors: Tensor, lengths: Tensor) -> Tensor:
-        """What is read off, not clamped, after a prefix of each row of codebook entries (B, K, D)."""
+    def decode_vectors(self, vectors: Tensor, lengths: Tensor, bounds: tuple[int, int] | None = None) -> Tensor:
+        """What is read off, not clamped, after a prefix of each row of codebook entries (B, K, D).
+
+        Args:
+            bounds: the shortest and longest that the lengths may be; None asks them, which waits for their device.
+        """
         state = vectors.new_zeros(len(vectors), self.config.width)
-        shortest, longest = (int(bound) for bound in lengths.aminmax())
+        shortest, longest = bounds or (int(bound) for bound in lengths.aminmax())
         for j, correction in enumerate(self._corrections()[:longest]):
             moved = correction.apply_entry(correction(state), vectors[:, j])
             state = moved if j < shortest else torch.where(lengths[:, None] > j, moved, state)

@@ -34,15 +34,17 @@ def load_model(
     """
     manifest = verify_bundle(path)
     name = choice.choose(manifest.prior.kind, device, executor, manifest.eight_bit)
-    if name == choice.REFERENCE:
-        model = _by_torch(path, manifest, device, slots, threads)
+    if name in choice.BY_TORCH:
+        model = _by_torch(path, manifest, device, slots, executor, threads)
     else:
         model = choice.build_without_torch(name, Parameters.of_bundle(path, manifest), slots)
-    _logger.info("%s: executor %s", manifest.name, name)
+    _logger.info("%s: executor %s", manifest.name, model.executor.name)
     return manifest, model
 
 
-def _by_torch(path: Path, manifest: Manifest, device: str, slots: int, threads: int | None) -> OrderedModel:
+def _by_torch(
+    path: Path, manifest: Manifest, device: str, slots: int, executor: str, threads: int | None
+) -> OrderedModel:
     from models.bundle.networks import build_networks
     from models.runtime.determinism import prepare
     from models.runtime.executors import build_model
@@ -50,7 +52,7 @@ def _by_torch(path: Path, manifest: Manifest, device: str, slots: int, threads: 
     if threads is not None:
         prepare(threads)
     networks = build_networks(path, manifest, device)
-    return build_model(networks.autoencoder, networks.prior, slots, choice.REFERENCE)
+    return build_model(networks.autoencoder, networks.prior, slots, executor, manifest.eight_bit)
 
 
 __all__ = ["AnytimeModel", "load_model"]

@@ -5,30 +5,20 @@ from __future__ import annotations
 from typing import NamedTuple, cast
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from models.prior.transformer import Block, TransformerPrior
-from models.runtime.affine import Affine, affine
-
-
-class _Norm(NamedTuple):
-    """Layer norm over the last dimension."""
-
-    weight: Tensor
-    bias: Tensor
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return torch.layer_norm(x, self.weight.shape, self.weight, self.bias)
+from models.runtime.affine import Affine, Norm, affine, norm
 
 
 class _Layer(NamedTuple):
     """One block's weights, and its keys and values: (slots, K, 2, heads, head dim)."""
 
-    attention_norm: _Norm
+    attention_norm: Norm
     qkv: Affine
     project: Affine
-    feed_forward_norm: _Norm
+    feed_forward_norm: Norm
     expand: Affine
     contract: Affine
     memory: Tensor
@@ -62,7 +52,7 @@ class CachedPrior:
         ]
         self._embedding = prior.embedding.weight
         self._position = prior.position
-        self._norm, self._head = _norm(prior.norm), affine(prior.head)
+        self._norm, self._head = norm(prior.norm), affine(prior.head)
         # Attention always runs over all K places: cut at the longest row, a row's rounding would depend on the others.
         places = torch.arange(prior.codes, device=device)
         self._visible = (places <= places[:, None])[:, None, None]  # (K, 1, 1, K)
@@ -97,15 +87,11 @@ class CachedPrior:
 
 def _layer(block: Block, memory: Tensor) -> _Layer:
     return _Layer(
-        _norm(block.attention_norm),
+        norm(block.attention_norm),
         affine(block.qkv),
         affine(block.project),
-        _norm(block.feed_forward_norm),
+        norm(block.feed_forward_norm),
         affine(block.expand),
         affine(block.contract),
         memory,
     )
-
-
-def _norm(norm: nn.LayerNorm) -> _Norm:
-    return _Norm(norm.weight.detach(), norm.bias.detach())

@@ -14,9 +14,9 @@ def draw(
     Codes stay in index order and are only ever zeroed, never sorted: a tie between two cannot swap their shares.
 
     Args:
-        logits: (B, C).
+        logits: (B, C), of any precision; the arithmetic is float64.
         uniforms: (B,) float64 in [0, 1).
-        temperature: (B,) positive.
+        temperature: (B,) float64, positive.
         top_k: (B,) whole numbers from 1; C or more keeps all.
         top_p: (B,) in (0, 1].
         restricted: False promises that every top_k is C or more and every top_p is 1, which saves looking at them.
@@ -24,7 +24,7 @@ def draw(
     Returns:
         (B,) int64.
     """
-    probabilities = torch.softmax(logits.double() / temperature[:, None], dim=-1)
+    probabilities = torch.softmax(logits / temperature[:, None], dim=-1)
     if restricted:
         probabilities = _restrict(probabilities, top_k, top_p)
     cumulative = probabilities.cumsum(-1)
