@@ -62,9 +62,15 @@ def engine(
     bundle: Annotated[Path, typer.Option(help="The bundle whose model is measured.")],
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads, as the service's workers use.")] = 1,
-    batch: Annotated[list[int] | None, typer.Option(min=1, help="Batch sizes; repeat the option.")] = None,
+    batch: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Batch sizes; repeat the option.", show_default="1, 4, 16, 64; on cuda 1, 64, 4096"),
+    ] = None,
     repeats: Annotated[int, typer.Option(min=5, help="Complete samples per batch size.")] = 20,
     out: Annotated[Path | None, typer.Option("--json", help="Write the numbers to this file.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="Write a trace of one batch to this file (Chrome, JSON).")
+    ] = None,
 ) -> None:
     """Time each step and decode of a bundle's model, against the time that reading its weights takes.
 
@@ -73,12 +79,13 @@ def engine(
     """
     import torch
 
-    from models.benchmark import benchmark_engine
+    from models.benchmark import benchmark_engine, on_cuda
     from models.runtime import determinism
 
     determinism.configure()
     torch.set_num_threads(threads)
-    result = benchmark_engine(bundle, device, tuple(batch or (1, 4, 16, 64)), repeats)
+    batches = tuple(batch or ((1, 64, 4096) if on_cuda(device) else (1, 4, 16, 64)))
+    result = benchmark_engine(bundle, device, batches, repeats, profile)
     Console().print(_timings(result))
     if out is not None:
         out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
@@ -87,7 +94,16 @@ def engine(
 def _timings(result: dict[str, Any]) -> Table:
     title = f"{result['bundle']} on {result['machine']}, {result['threads']} thread(s)"
     table = Table(title=title, title_justify="left")
-    for heading in ("executor", "batch", "ms per step", "quartiles", "codes per s", "times the floor", "ms per decode"):
+    for heading in (
+        "executor",
+        "batch",
+        "ms per step",
+        "quartiles",
+        "codes per s",
+        "times the floor",
+        "ms per decode",
+        "decoded per s",
+    ):
         table.add_column(heading, justify="right")
     for row in result["rows"]:
         low, high = row["ms_quartiles"]
@@ -99,6 +115,7 @@ def _timings(result: dict[str, Any]) -> Table:
             f"{row['codes_per_s']:,.0f}",
             f"{row['floor_ratio']:.1f}",
             f"{row['ms_per_decode']:.3f}",
+            f"{row['decodes_per_s']:,.0f}",
         )
     return table
 

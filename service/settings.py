@@ -25,11 +25,12 @@ class Settings(BaseSettings):
     bundles: Path = Field(PRETRAINED, description="A bundle, or a folder of bundles.")
     workers: int = Field(1, ge=1, le=64, description="Worker processes; each has its own copy of every model.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the workers run.")
-    executor: Literal["auto", "native", "native-int8", "null", "reference"] = Field(
+    executor: Literal["auto", "graphs", "graphs-fp32", "native", "native-int8", "null", "reference"] = Field(
         "auto",
         description="What computes: native is C++ for CPUs, native-int8 several times as fast and not quite the same, "
-        "reference is plain PyTorch, and null computes nothing, to measure everything else; auto takes native-int8 "
-        "for bundles that say it is good enough, else native, else reference.",
+        "graphs is for CUDA devices, in half precision, graphs-fp32 the same in full, reference is plain PyTorch, and "
+        "null computes nothing, to measure everything else; auto takes graphs on a CUDA device, on a CPU native-int8 "
+        "for bundles that say it is good enough, else native, and reference where none of these can be had.",
     )
     threads: int = Field(1, ge=1, le=256, description="CPU threads per worker for PyTorch; native runs on one.")
     slots: int = Field(64, ge=1, le=4096, description="Samples in progress at once, per model and worker.")

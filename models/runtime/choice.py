@@ -12,6 +12,7 @@ from models.runtime.weights import Parameters
 
 REFERENCE, NATIVE, EIGHT_BIT, NULL = "reference", "native", "native-int8", "null"
 GRAPHS, GRAPHS_FP32 = "graphs", "graphs-fp32"
+NAMES = (GRAPHS, GRAPHS_FP32, NATIVE, EIGHT_BIT, NULL, REFERENCE)
 AUTO, FULL = "auto", "full"
 BY_TORCH = frozenset({REFERENCE, GRAPHS, GRAPHS_FP32})
 

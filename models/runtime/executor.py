@@ -47,7 +47,10 @@ class Executor(Protocol):
         """Fill a slot: a start token, then the codes that are given, which the first step reads."""
 
     def step(self, slots: Sequence[int]) -> None:
-        """Draw the next code of each slot."""
+        """Draw the next code of each slot; it may return before that is done, and what comes next comes after it."""
+
+    def wait(self) -> None:
+        """Return once every step has been done."""
 
     def decode(self, slots: Sequence[int]) -> NDArray[np.float32]:
         """(B, *media shape): each slot's codes so far, decoded."""

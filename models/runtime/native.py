@@ -77,6 +77,9 @@ class NativeExecutor:
         """See `Executor.step`."""
         self._kernels.prior_step(self._prior, len(slots), _integers(slots))
 
+    def wait(self) -> None:
+        """See `Executor.wait`: there is nothing to wait for."""
+
     def decode(self, slots: Sequence[int]) -> NDArray[np.float32]:
         """See `Executor.decode`."""
         rows = list(slots)

@@ -39,6 +39,9 @@ class NullExecutor:
         for slot in slots:
             self._positions[slot] += 1
 
+    def wait(self) -> None:
+        """See `Executor.wait`: there is nothing to wait for."""
+
     def decode(self, slots: Sequence[int]) -> NDArray[np.float32]:
         """See `Executor.decode`."""
         return np.zeros((len(slots), *self._shape), dtype=np.float32)

@@ -42,6 +42,7 @@ class OrderedModel:
         for _ in range(codes):
             self.executor.step(slots)
             self._table.advance(slots)
+        self.executor.wait()  # else a worker would run ahead of its device, and learn nothing of what a step takes
 
     def decode(self, slots: Sequence[int]) -> Decoded:
         """See `AnytimeModel.decode`."""

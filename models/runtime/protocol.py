@@ -69,6 +69,8 @@ class AnytimeModel(Protocol):
     def step(self, slots: Sequence[int], codes: int = 1) -> None:
         """Draw so many more codes in each named slot (at least one, no repeats), at least one.
 
+        It returns when they are drawn, so that what it took can be learnt; between several codes nothing is waited for.
+
         The first step after codes were given also reads them: about one more step, with a row for each; with an LSTM as
         prior, which cannot look ahead, one more step for each.
 

@@ -93,6 +93,11 @@ class ReferenceExecutor:
         self._codes[rows, positions] = drawn
         self._state[rows] = torch.stack((drawn, positions + (rows < self._slots)), dim=1)
 
+    def wait(self) -> None:
+        """See `Executor.wait`."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+
     @torch.inference_mode()
     def decode(self, slots: Sequence[int]) -> NDArray[np.float32]:
         """See `Executor.decode`."""

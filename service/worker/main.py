@@ -14,6 +14,7 @@ from pathlib import Path
 from models.bundle.manifest import Manifest
 from models.errors import AnytimeError, DeviceError
 from models.runtime import AnytimeModel, load_model
+from models.runtime.choice import NAMES
 from service.clock import MonotonicClock
 from service.encode import encode, formats_of
 from service.messages import Ready, StartFailed
@@ -69,7 +70,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--bundle", required=True, type=Path, action="append", help="a bundle's folder; repeatable")
     parser.add_argument("--index", required=True, type=int, help="number of this worker, for its share of the devices")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--executor", choices=["auto", "native", "native-int8", "null", "reference"], default="auto")
+    parser.add_argument("--executor", choices=["auto", *NAMES], default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--slots", type=int, default=64)
     parser.add_argument("--log-level", default="info")

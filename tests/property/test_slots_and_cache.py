@@ -9,12 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from typing import Any
+from unittest.mock import patch
 
 from factories import PRIORS, tiny_manifest, tiny_networks
+from graph_models import model_of as graph_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from recorded_graphs import RecordedGraphs
 
+from models.runtime.buckets import power_of_two_buckets
 from models.runtime.executors import build_model
+from models.runtime.graphs.executor import GraphExecutor
 from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import SampleRequest
 
@@ -81,6 +86,26 @@ def test_every_interleaving_draws_what_each_request_draws_alone(operations: list
 @given(sequences("transformer"))
 def test_and_so_it_does_by_the_reference(operations: list[tuple[Any, ...]]) -> None:
     _check_interleaving(model_of("reference"), operations)
+
+
+@cache
+def graphs(kind: str) -> OrderedModel:
+    """The executor for CUDA devices, its work as it is or recorded, with a batch of every size."""
+    sizes = power_of_two_buckets(SLOTS)
+    with patch.object(GraphExecutor, "_agreeing", lambda _: sizes):  # some round otherwise, which few draws notice
+        return graph_model(tiny_networks(), SLOTS, RecordedGraphs() if kind == "recorded" else None)
+
+
+@settings(common, max_examples=1_000)
+@given(sequences("transformer"))
+def test_and_so_it_does_as_graphs_compute_it(operations: list[tuple[Any, ...]]) -> None:
+    _check_interleaving(graphs("eager"), operations)
+
+
+@settings(common, max_examples=300)
+@given(sequences("transformer"))
+def test_and_so_it_does_as_graphs_replay_it(operations: list[tuple[Any, ...]]) -> None:
+    _check_interleaving(graphs("recorded"), operations)
 
 
 @settings(common, max_examples=300)

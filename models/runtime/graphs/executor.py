@@ -102,6 +102,10 @@ class GraphExecutor:
         self._last = self._steps[size][not self._restricted.isdisjoint(slots)]
         self._last.run()
 
+    def wait(self) -> None:
+        """See `Executor.wait`."""
+        self._launcher.wait()
+
     @torch.inference_mode()
     def decode(self, slots: Sequence[int]) -> NDArray[np.float32]:
         """See `Executor.decode`; in batches of other sizes a sample may differ by the rounding of half precision."""

@@ -53,12 +53,15 @@ class Launcher(Protocol):
     def staged(self, numbers: NDArray[np.int64]) -> Tensor:
         """Numbers in memory of the host from where `copy_(.., non_blocking=True)` does not wait for the device."""
 
+    def wait(self) -> None:
+        """Return once all that was launched has run. Nothing else waits but `download`."""
+
     def download(self, tensor: Tensor) -> NDArray[Any]:
-        """A tensor's numbers on the host, once all that was launched has run. The only thing that waits."""
+        """A tensor's numbers on the host, once all that was launched has run."""
 
 
 class Eager:
-    """Work is run as it is, operation by operation: for any device, and for tests of what graphs are made of."""
+    """Work is run as it is, operation by operation, on the CPU: for tests of what graphs are made of."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -70,6 +73,9 @@ class Eager:
     def staged(self, numbers: NDArray[np.int64]) -> Tensor:
         """See `Launcher.staged`."""
         return torch.from_numpy(numbers)
+
+    def wait(self) -> None:
+        """See `Launcher.wait`: operations on a CPU are done when they return."""
 
     def download(self, tensor: Tensor) -> NDArray[Any]:
         """See `Launcher.download`."""
@@ -123,11 +129,15 @@ class CudaGraphs:
         """
         return torch.from_numpy(numbers).pin_memory()
 
+    def wait(self) -> None:
+        """See `Launcher.wait`."""
+        torch.cuda.current_stream().synchronize()
+
     def download(self, tensor: Tensor) -> NDArray[Any]:
         """See `Launcher.download`."""
         host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
         host.copy_(tensor, non_blocking=True)
-        torch.cuda.current_stream().synchronize()
+        self.wait()
         numbers: NDArray[Any] = host.numpy()
         return numbers
 

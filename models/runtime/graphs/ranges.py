@@ -18,8 +18,8 @@ from models.autoencoder import OrderedVQVAE
 from models.networks import UpsampledConvolution
 from models.prior.transformer import Block, TransformerPrior
 
-# A quarter of the way: bounds are of exact arithmetic, and what is rounded strays from it by far less.
-_LIMIT = torch.finfo(torch.float16).max / 4
+_MAX = torch.finfo(torch.float16).max
+_LIMIT = _MAX / 4  # bounds are of exact arithmetic, and what is rounded strays from it by far less than that
 
 
 @torch.inference_mode()
@@ -66,6 +66,6 @@ def _after_norm(norm: nn.LayerNorm, linear: nn.Linear) -> Tensor:
 
 
 def _narrowest(bounds: list[Tensor], module: nn.Module) -> torch.dtype:
-    weights = max(float(parameter.abs().max()) for parameter in module.parameters())
-    computed = max(float(bound.max()) for bound in bounds)
-    return torch.float16 if max(weights, computed) < _LIMIT else torch.bfloat16  # and so if one is not a number
+    fits = all(bool((bound < _LIMIT).all()) for bound in bounds)  # a bound that is no number is below nothing
+    weights = all(bool((parameter.abs() <= _MAX).all()) for parameter in module.parameters())
+    return torch.float16 if fits and weights else torch.bfloat16
