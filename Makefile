@@ -7,9 +7,10 @@ PEERS  ?= .venv-peers
 BIN    := $(VENV)/bin
 PORT   ?= 8000
 JOBS   ?= logical
+GPU    ?= docs/performance
 DATA   ?= $(shell dirname $$(dpkg -L dataset-fashion-mnist 2>/dev/null | grep train-images) 2>/dev/null)
 
-.PHONY: help serve test test-gpu lint bench bench-peers bench-faults train clean
+.PHONY: help serve test test-gpu lint bench bench-gpu bench-peers bench-faults train clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +19,7 @@ help:
 	@echo "make test-gpu      run the tests that need a CUDA device"
 	@echo "make lint          linter, formatter and type checker"
 	@echo "make bench         measure the engine on this machine"
+	@echo "make bench-gpu     run the tests that need a CUDA device, then measure the engine on it"
 	@echo "make bench-peers   compare with other servers on this machine"
 	@echo "make bench-faults  hurt a running service, and count what becomes of its requests"
 	@echo "make train         train the bundled Fashion-MNIST model again"
@@ -40,6 +42,14 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.serve
 	$(BIN)/anytime bench engine --bundle models/pretrained/fashion-mnist
+
+# Everything that a CUDA device is needed for, into files: see tests/gpu/README.md.
+bench-gpu: test-gpu
+	mkdir -p $(GPU)
+	$(BIN)/anytime bench engine --device cuda --bundle models/pretrained/fashion-mnist \
+		--json $(GPU)/engine-gpu.json --profile $(GPU)/engine-gpu-trace.json
+	$(BIN)/anytime bundle random --recipe cifar10 --out runs/cifar10-random
+	$(BIN)/anytime bench engine --device cuda --bundle runs/cifar10-random --json $(GPU)/engine-cifar10-gpu.json
 
 bench-peers: $(PEERS)/.peers
 	PYTHONPATH=tests $(PEERS)/bin/python -m bench.peers --json peers.json --markdown peers.md

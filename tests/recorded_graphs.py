@@ -6,6 +6,8 @@ stays as it was then, and a result is left where it was the first time.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,9 @@ from models.runtime.graphs.launcher import Eager, Prepared, Work
 # Operations that read numbers on the host, or whose result has a size that only the device knows.
 _WAITING = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
 
+Call = tuple[Any, tuple[Any, ...], dict[str, Any], Any]
+"""Operation, its arguments, and its result."""
+
 
 class HostWaited(AssertionError):
     """Work that was to be recorded asked the device for something."""
@@ -30,10 +35,14 @@ class NoWaiting(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.calls: list[tuple[Any, tuple[Any, ...], dict[str, Any], Any]] = []
+        self.calls: list[Call] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        with self:  # what is made of other operations is looked into
+            decomposed = func.decompose(*args, **kwargs)
+        if decomposed is not NotImplemented:
+            return decomposed
         if any(tag in func.tags for tag in _WAITING):
             raise HostWaited(str(func))
         devices = {each.device for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor) and each.dim()}
@@ -42,6 +51,16 @@ class NoWaiting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result = func(*args, **kwargs)
         self.calls.append((func, args, kwargs, result))
         return result
+
+
+def kernels(calls: Iterable[Call]) -> Counter[str]:
+    """The operations that compute something: all but views."""
+
+    def is_view(operation: Any) -> bool:
+        returned = [each.alias_info for each in operation._schema.returns]
+        return any(each is not None and not each.is_write for each in returned)
+
+    return Counter(operation.overloadpacket.__name__ for operation, *_ in calls if not is_view(operation))
 
 
 class RecordedGraphs(Eager):

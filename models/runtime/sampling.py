@@ -36,8 +36,9 @@ def _restrict(probabilities: Tensor, top_k: Tensor, top_p: Tensor) -> Tensor:
     """Zero all but the k most likely, then all but the most likely whose share of what is left reaches p."""
     ranked = probabilities.sort(dim=-1, descending=True).values
     ranks = torch.arange(probabilities.shape[1], device=probabilities.device)
-    kept = torch.where(ranks < top_k[:, None], ranked, 0.0)
+    among = ranks < top_k[:, None]
+    kept = ranked * among
     before = kept.cumsum(-1) - kept
-    inside = (before < top_p[:, None] * kept.sum(-1, keepdim=True)) & (ranks < top_k[:, None])
+    inside = (before < top_p[:, None] * kept.sum(-1, keepdim=True)) & among
     floor = ranked.gather(1, inside.sum(-1, keepdim=True) - 1)
-    return torch.where(probabilities >= floor, probabilities, 0.0)
+    return probabilities * (probabilities >= floor)

@@ -22,8 +22,8 @@ Decode = Callable[[Tensor, Tensor], Tensor]
 def static_decoder(autoencoder: Autoencoder, device: torch.device, *, exact: bool) -> Decode:
     """An autoencoder's `decode_codes` on a device, with weights of its own.
 
-    A convolutional one computes in half precision, unless it is to be exact, with channels innermost. The residual one
-    is many small products one after another: half precision would save it nothing, and it stays in float32.
+    A convolutional one computes in float16 where it can (`ranges`) and need not be exact, with channels innermost. The
+    residual one is many small products one after another: that would save it nothing, and it stays in float32.
     """
     if isinstance(autoencoder, ResidualAutoencoder):
         return _residual(deepcopy(autoencoder).to(device))

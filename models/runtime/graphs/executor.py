@@ -145,18 +145,12 @@ class GraphExecutor:
     def _step(self, batch: Batch, *, restricted: bool) -> Tensor:
         """Draw a code for each row, and move it on by its number: 1, or 0 for padding. Returns the logits."""
         records, rows = self._records, batch.rows
-        positions = records.positions.index_select(0, rows)
-        places = records.places(rows, positions)
+        heads = records.heads(rows)
+        places = records.places(rows, heads.positions)
         whole = batch.size == self._slots
-        logits = self._prior.logits(self._prior.read(records.tokens(places), positions, rows, whole=whole))
-        drawn = draw(
-            logits,
-            records.uniforms(places),
-            records.temperature.index_select(0, rows),
-            records.top_k.index_select(0, rows),
-            records.top_p.index_select(0, rows),
-            restricted=restricted,
-        )
+        logits = self._prior.logits(self._prior.read(records.tokens(places), heads.positions, rows, whole=whole))
+        uniforms = records.uniforms(places)
+        drawn = draw(logits, uniforms, heads.temperature, heads.top_k, heads.top_p, restricted=restricted)
         records.put(places, drawn)
         records.positions.index_add_(0, rows, batch.numbers)
         return logits

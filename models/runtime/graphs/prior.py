@@ -52,18 +52,21 @@ class StaticTransformer:
         config = prior.config
         self._split = (3, config.heads, config.width // config.heads)
         self._width = config.width
-        self._places = -(-prior.codes // _ALIGNMENT) * _ALIGNMENT
+        self._places = _aligned(prior.codes)
         self.memory = torch.zeros((config.layers, rows, self._places, 2, *self._split[1:]), dtype=dtype, device=device)
         self._layers = [
             _moved(_layer(cast("Block", block), memory), dtype, device)
             for block, memory in zip(prior.blocks, self.memory, strict=True)
         ]
         self._embedding = prior.embedding.weight.to(device, dtype)
-        self._position = prior.position.to(device, dtype)
         self._norm = _moved(norm(prior.norm), dtype, device)
         self._head = _moved(affine(prior.head), dtype, device)
-        later = torch.arange(self._places) > torch.arange(prior.codes)[:, None]
-        self._hidden = torch.zeros(later.shape).masked_fill(later, float("-inf")).to(device, dtype)  # (K, places)
+        later = torch.arange(self._places, device=device) > torch.arange(prior.codes, device=device)[:, None]
+        # By position, what is added to the embedding, and to scores: they are looked up together.
+        self._scores_at = _aligned(config.width)
+        self._by_position = torch.zeros((prior.codes, self._scores_at + self._places), dtype=dtype, device=device)
+        self._by_position[:, : config.width] = prior.position
+        self._by_position[:, self._scores_at :].masked_fill_(later, float("-inf"))
 
     @property
     def weight_bytes(self) -> int:
@@ -86,9 +89,10 @@ class StaticTransformer:
         Returns:
             (B, width), before the last norm.
         """
-        x = self._embedding.index_select(0, tokens) + self._position.index_select(0, positions)
+        by_position = self._by_position.index_select(0, positions)
+        x = self._embedding.index_select(0, tokens) + by_position[:, : self._width]
+        hidden = by_position[:, None, None, self._scores_at :]
         places = torch.add(positions, rows, alpha=self._places)
-        hidden = self._hidden.index_select(0, positions)[:, None, None]
         for layer in self._layers:
             attended = self._attend(layer, layer.attention_norm(x), places, None if whole else rows, hidden)
             x.addmm_(attended, layer.project.weight).add_(layer.project.bias)
@@ -110,6 +114,10 @@ class StaticTransformer:
         seen = layer.memory[: len(x)] if rows is None else layer.memory.index_select(0, rows)
         keys, values = seen.permute(2, 0, 3, 1, 4)  # each (B, heads, places, head dim)
         return scaled_dot_product_attention(qkv[:, 0, :, None], keys, values, attn_mask=hidden).reshape(-1, self._width)
+
+
+def _aligned(numbers: int) -> int:
+    return -(-numbers // _ALIGNMENT) * _ALIGNMENT
 
 
 def _feed_forward(layer: _Layer, x: Tensor) -> None:

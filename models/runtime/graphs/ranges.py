@@ -24,7 +24,7 @@ _LIMIT = _MAX / 4  # bounds are of exact arithmetic, and what is rounded strays 
 
 @torch.inference_mode()
 def prior_dtype(prior: TransformerPrior) -> torch.dtype:
-    """Float16 if nothing in a step can leave its range, else bfloat16."""
+    """Float16 if nothing in a step can leave its range, else bfloat16: a step reads as little of it."""
     stream = _largest(prior.embedding.weight) + _largest(prior.position)  # bounds x, number by number
     bounds = [stream]
     for block in (cast("Block", each) for each in prior.blocks):
@@ -35,21 +35,25 @@ def prior_dtype(prior: TransformerPrior) -> torch.dtype:
         stream = attended + block.contract.weight.abs() @ hidden + block.contract.bias.abs()
         bounds += [inner, attended, hidden, stream]
     bounds.append(_after_norm(prior.norm, prior.head))
-    return _narrowest(bounds, prior)
+    return torch.float16 if _fits(bounds, prior) else torch.bfloat16
 
 
 @torch.inference_mode()
 def decoder_dtype(autoencoder: OrderedVQVAE) -> torch.dtype:
-    """The same of a convolutional decoder, but for its last layer, whose result is clamped to the media's range."""
-    bound = torch.maximum(autoencoder.quantiser.codebook.abs().amax(), autoencoder.missing.abs().amax())
+    """Float16 if nothing in a convolutional decoder can leave its range, else float32: bfloat16 would show in a sample.
+
+    The last layer may leave it, since what comes of it is clamped to the media's range.
+    """
+    largest = torch.maximum(autoencoder.quantiser.codebook.abs().amax(), autoencoder.missing.abs().amax())
+    bound = largest.repeat(autoencoder.config.channels)  # by channel
     bounds = [bound]
     layers = [layer for layer in autoencoder.decoder if not isinstance(layer, nn.LeakyReLU)]
     for layer, _ in pairwise(layers):
         weight = layer.merged() if isinstance(layer, UpsampledConvolution) else cast("Tensor", layer.weight)
-        outputs = weight.abs().transpose(0, 1).flatten(1).sum(1)  # (inputs, outputs, *filter) -> (outputs,)
-        bound = (outputs * bound + cast("Tensor", layer.bias).abs()).amax()
+        # (inputs, outputs, *filter), and then a LeakyReLU, which makes nothing larger
+        bound = bound @ weight.abs().flatten(2).sum(2) + cast("Tensor", layer.bias).abs()
         bounds.append(bound)
-    return _narrowest(bounds, autoencoder)
+    return torch.float16 if _fits(bounds, autoencoder) else torch.float32
 
 
 def _largest(rows: Tensor) -> Tensor:
@@ -65,7 +69,6 @@ def _after_norm(norm: nn.LayerNorm, linear: nn.Linear) -> Tensor:
     return weight.square().sum(1).sqrt() * math.sqrt(len(norm.weight)) + constant.abs()
 
 
-def _narrowest(bounds: list[Tensor], module: nn.Module) -> torch.dtype:
-    fits = all(bool((bound < _LIMIT).all()) for bound in bounds)  # a bound that is no number is below nothing
-    weights = all(bool((parameter.abs() <= _MAX).all()) for parameter in module.parameters())
-    return torch.float16 if fits and weights else torch.bfloat16
+def _fits(bounds: list[Tensor], module: nn.Module) -> bool:
+    computed = all(bool((bound < _LIMIT).all()) for bound in bounds)  # what is no number is below nothing
+    return computed and all(bool((parameter.abs() <= _MAX).all()) for parameter in module.parameters())

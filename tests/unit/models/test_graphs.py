@@ -13,7 +13,7 @@ from factories import RESIDUAL, tiny_manifest, tiny_networks
 from graph_models import NETWORKS, executor_of, model_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recorded_graphs import HostWaited, NoWaiting, RecordedGraphs
+from recorded_graphs import HostWaited, NoWaiting, RecordedGraphs, kernels
 from torch import Tensor
 
 from models.bundle.networks import Networks, load_networks
@@ -79,13 +79,13 @@ def test_logits_are_those_of_the_full_pass(exact: bool) -> None:
 
 def test_the_shipped_model_draws_the_references_codes_and_nearly_so_in_half_precision() -> None:
     networks = load_networks(PRETRAINED / "fashion-mnist")
-    reference = build_model(networks.autoencoder, networks.prior, 20, "reference")
+    reference = build_model(networks.autoencoder, networks.prior, 10, "reference")
     codes, media = [], []
-    for model in (reference, model_of(networks, 20), model_of(networks, 20, exact=False)):
-        for slot in range(20):
-            model.begin(slot, SampleRequest(slot, label=slot % 10, **networks.manifest.sampling.model_dump()))
-        model.step(range(20), model.total_codes)
-        decoded = model.decode(range(20))
+    for model in (reference, model_of(networks, 10), model_of(networks, 10, exact=False)):
+        for slot in range(10):
+            model.begin(slot, SampleRequest(slot, label=slot, **networks.manifest.sampling.model_dump()))
+        model.step(range(10), model.total_codes)
+        decoded = model.decode(range(10))
         codes.append(np.array(decoded.codes))
         media.append(decoded.media)
     assert np.array_equal(codes[0], codes[1])
@@ -195,6 +195,18 @@ def test_each_batch_size_has_graphs_of_its_own_and_nothing_is_recorded_later() -
     launcher.launched.clear()
     model.decode([1, 3, 4])
     assert [sizes[number] for number in launcher.launched] == [4]
+
+
+def test_a_step_is_ten_kernels_for_each_layer_and_few_around_them() -> None:
+    """A launch is what a step of one sample costs on a GPU."""
+    launcher = RecordedGraphs()
+    executor = executor_of(slots=2, launcher=launcher, exact=False)
+    assert executor.buckets == (1, 2)
+    full, full_restricted, one, one_restricted = (sum(kernels(graph.calls).values()) for graph in launcher.graphs[:4])
+    layers = 2
+    assert one == 10 * layers + 17
+    assert one_restricted == one + 15
+    assert (full, full_restricted) == (one - layers, one_restricted - layers)  # it reads keys and values where they lie
 
 
 def test_given_codes_of_many_slots_are_read_together() -> None:
