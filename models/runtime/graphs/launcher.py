@@ -161,14 +161,17 @@ def steady_arithmetic() -> Iterator[None]:
     It takes effect when kernels are chosen, so a graph that is recorded within keeps it. A sum that is split among
     processors (split-K) is split by the batch's size, and convolutions may add with atomic operations.
     """
-    matmul = torch.backends.cuda.matmul
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     halves = ("allow_fp16_reduced_precision_reduction", "allow_bf16_reduced_precision_reduction")
-    before = {name: (getattr(matmul, name), getattr(matmul, f"{name}_split_k")) for name in halves}
+    sums = {name: (getattr(matmul, name), getattr(matmul, f"{name}_split_k")) for name in halves}
+    convolutions = (cudnn.benchmark, cudnn.deterministic)
     try:
         for name in halves:
             setattr(matmul, name, (False, False))
-        with torch.backends.cudnn.flags(benchmark=False, deterministic=True), sdpa_kernel(_ATTENTION):
+        cudnn.benchmark, cudnn.deterministic = False, True
+        with sdpa_kernel(_ATTENTION):
             yield
     finally:
-        for name, value in before.items():
+        for name, value in sums.items():
             setattr(matmul, name, value)
+        cudnn.benchmark, cudnn.deterministic = convolutions

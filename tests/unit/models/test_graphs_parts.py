@@ -18,7 +18,7 @@ from models.prior import TransformerPrior
 from models.runtime.executor import Draw
 from models.runtime.graphs.batch import Batch
 from models.runtime.graphs.decoder import static_decoder
-from models.runtime.graphs.launcher import Eager
+from models.runtime.graphs.launcher import Eager, steady_arithmetic
 from models.runtime.graphs.ranges import decoder_dtype, prior_dtype
 from models.runtime.graphs.records import Records
 from models.runtime.randomness import code_uniforms
@@ -153,3 +153,32 @@ def test_nothing_that_is_computed_is_beyond_its_bound(seed: int, scale: float) -
         prior(torch.randint(8, (50, 6)), torch.randint(4, (50,)))
         assert hooks
         assert max(seen) < torch.finfo(torch.float16).max / 4
+
+
+def test_what_arithmetic_is_asked_for_while_recording_is_as_before_afterwards() -> None:
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+
+    def asked() -> tuple[bool, ...]:
+        halves = [f"allow_{half}_reduced_precision_reduction" for half in ("fp16", "bf16")]
+        sums = [getattr(matmul, name + part) for name in halves for part in ("", "_split_k")]
+        kinds = ("mem_efficient", "math", "flash", "cudnn")
+        attention = [bool(getattr(torch.backends.cuda, f"{kind}_sdp_enabled")()) for kind in kinds]
+        return (
+            *sums,
+            cudnn.benchmark,
+            cudnn.deterministic,
+            cudnn.enabled,
+            cudnn.allow_tf32,
+            matmul.allow_tf32,
+            *attention,
+        )
+
+    before = asked()
+    with steady_arithmetic():
+        *others, efficient, math, flash, by_cudnn = asked()
+        assert others == [False] * 4 + [False, True, True, before[7], before[8]]
+        assert (efficient, math, flash, by_cudnn) == (True, True, False, False)
+    assert asked() == before
+    with pytest.raises(RuntimeError), steady_arithmetic():
+        raise RuntimeError
+    assert asked() == before
