@@ -10,20 +10,21 @@ JOBS   ?= logical
 GPU    ?= docs/performance
 DATA   ?= $(shell dirname $$(dpkg -L dataset-fashion-mnist 2>/dev/null | grep train-images) 2>/dev/null)
 
-.PHONY: help serve test test-gpu lint bench bench-gpu bench-peers bench-faults train clean
+.PHONY: help serve test test-gpu test-container lint bench bench-gpu bench-peers bench-faults train clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make serve         install, and start the service on port $(PORT) with the bundled models"
-	@echo "make test          install what the tests need, and run them all"
-	@echo "make test-gpu      run the tests that need a CUDA device"
-	@echo "make lint          linter, formatter and type checker"
-	@echo "make bench         measure the engine on this machine"
-	@echo "make bench-gpu     run the tests that need a CUDA device, then measure the engine on it"
-	@echo "make bench-peers   compare with other servers on this machine"
-	@echo "make bench-faults  hurt a running service, and count what becomes of its requests"
-	@echo "make train         train the bundled Fashion-MNIST model again"
-	@echo "make clean         remove the virtual environment and caches"
+	@echo "make serve           install, and start the service on port $(PORT) with the bundled models"
+	@echo "make test            install what the tests need, and run them all"
+	@echo "make test-gpu        run the tests that need a CUDA device"
+	@echo "make test-container  build the image and run it, as root, with buildah and debootstrap"
+	@echo "make lint            linter, formatter and type checker"
+	@echo "make bench           measure the engine on this machine"
+	@echo "make bench-gpu       run the tests that need a CUDA device, then measure the engine on it"
+	@echo "make bench-peers     compare with other servers on this machine"
+	@echo "make bench-faults    hurt a running service, and count what becomes of its requests"
+	@echo "make train           train the bundled Fashion-MNIST model again"
+	@echo "make clean           remove the virtual environment and caches"
 
 serve: $(VENV)/.serve
 	$(BIN)/anytime serve --port $(PORT)
@@ -34,6 +35,9 @@ test: $(VENV)/.dev
 
 test-gpu: $(VENV)/.dev
 	$(BIN)/pytest -m gpu tests/gpu
+
+test-container: $(VENV)/.dev
+	$(BIN)/pytest -m container tests/container
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

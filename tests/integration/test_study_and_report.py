@@ -176,7 +176,7 @@ def test_what_is_kept_of_runs_draws_the_same_report(runs: Path, tmp_path: Path) 
     assert "Kept 4 runs in" in command(*report(runs, "a")).output
     command(*report(kept, "b"))
     figures = [path.relative_to(tmp_path / "a") for path in (tmp_path / "a/figures").iterdir()]
-    for name in ("results.json", "README.md", *figures):
+    for name in (Path("results.json"), Path("README.md"), *figures):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     files = [file for file in kept.rglob("*") if file.is_file()]
     assert {file.suffix for file in files} == {".json", ".png"}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from models.runtime.protocol import SampleRequest
 from models.runtime.slots import SlotTable
 
 NETWORKS = tiny_networks()
+CPUS = Path("/proc/cpuinfo")
+INTEL = CPUS.is_file() and "GenuineIntel" in CPUS.read_text()
 
 
 def model_of(slots: int, executor: str) -> OrderedModel:
@@ -129,20 +132,24 @@ def test_buckets_are_powers_of_two_and_the_whole_table() -> None:
 def test_every_kind_of_prior_gives_a_row_the_same_bits_in_every_bucket(kind: str) -> None:
     configure()
     prior = tiny_networks(tiny_manifest(prior=PRIORS[kind])).prior
-    assert invariant_buckets(prior, 61, (1, 2, 4, 8, 16, 32, 61)) == (1, 2, 4, 8, 16, 32, 61)
+    buckets = (1, 2, 4, 8, 16, 32, 61)
+    found = invariant_buckets(prior, 61, buckets)
+    # Intel's library obeys on Intel's processors; on others some sizes happen to agree, and the full table always does.
+    assert found == buckets or (not INTEL and found[-1] == 61 and set(found) < set(buckets))
 
 
 def test_buckets_that_round_differently_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     prior = tiny_networks().prior
     configure()
-    assert invariant_buckets(prior, 8, (1, 2, 4, 8)) == (1, 2, 4, 8)
+    before = invariant_buckets(prior, 8, (1, 2, 4, 8))
+    assert {4, 8} <= set(before)
     exact = CachedPrior.step
 
     def sloppy(cached: CachedPrior, tokens: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
-        return exact(cached, tokens, *rest) * (1 + 1e-7 * (len(tokens) == 2))
+        return exact(cached, tokens, *rest) * (1 + 1e-7 * (len(tokens) == 4))
 
     monkeypatch.setattr(CachedPrior, "step", sloppy)
-    assert invariant_buckets(prior, 8, (1, 2, 4, 8)) == (1, 4, 8)
+    assert invariant_buckets(prior, 8, (1, 2, 4, 8)) == tuple(bucket for bucket in before if bucket != 4)
 
 
 def test_a_slot_table_counts_what_is_taken() -> None:
