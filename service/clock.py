@@ -6,6 +6,11 @@ import time
 from typing import Protocol
 
 
+def unix_seconds() -> int:
+    """Whole seconds since 1970, for clients that want a date. Nothing is timed by it."""
+    return int(time.time())
+
+
 class Clock(Protocol):
     """A monotonic clock in seconds, comparable only with itself."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import cast
 
 from fastapi import FastAPI
@@ -15,7 +14,8 @@ from service import messages
 from service.api.app import create_app
 from service.errors import Draining, ServiceError
 from service.metrics import Metrics
-from service.pool import Generation, Pool
+from service.pool import Generation, Pool, Ticket
+from service.pool.ticket import TicketOwner
 from service.settings import Settings
 
 PNG = b"\x89PNG\r\n\x1a\n-not-really"
@@ -51,51 +51,20 @@ def result(ticket: FakeTicket, codes: int = 4, stop_reason: str = "complete", da
     return messages.Result(ticket.id, outputs, messages.Timing(0.5, 3.0, 1.0, 0.25, 5.0))
 
 
-class FakeTicket:
-    """Tells its reader what the test puts in; latest-wins for previews, as a real ticket."""
+class FakeTicket(Ticket):
+    """A ticket that is told what the test puts in."""
 
-    def __init__(self, ticket_id: str, generation: Generation, deadline: float) -> None:
-        self.id = ticket_id
-        self.generation = generation
-        self.deadline = deadline
-        self.stopped = False
-        self.cancelled = False
-        self.delivered = False
-        self._ended = False
-        self._inbox: asyncio.Queue[messages.Preview | messages.Result | Exception | None] = asyncio.Queue()
+    cancelled = False
+    delivered = False
 
     def tell(self, message: messages.Preview | messages.Result | Exception) -> None:
-        self._inbox.put_nowait(message)
-
-    async def __aiter__(self) -> AsyncIterator[messages.Preview | messages.Result]:
-        while True:
-            message = await self._inbox.get()
-            self._ended = not isinstance(message, messages.Preview)
-            if isinstance(message, Exception):
-                raise message
-            if message is None:
-                return
-            yield message
-            if self._ended:
-                return
-
-    async def answer(self) -> messages.Result | None:
-        async for message in self:
-            if isinstance(message, messages.Result):
-                return message
-        return None
-
-    def extend(self, deadline: float) -> None:
-        self.deadline = deadline
-
-    def stop(self) -> None:
-        self.stopped = True
-        self.tell(result(self, 2, "client_stop"))
-
-    def cancel(self) -> None:
-        if not self._ended:
-            self.cancelled = self._ended = True
-            self._inbox.put_nowait(None)
+        """A preview or the ending; one that comes after the ending comes too late."""
+        if self.ended:
+            return
+        if isinstance(message, messages.Preview):
+            self.show(message)
+        else:
+            self.end(cast("messages.Result | ServiceError", message))  # or anything else that may go wrong
 
 
 class FakePool:
@@ -128,10 +97,20 @@ class FakePool:
     def submit(self, generation: Generation, deadline: float) -> FakeTicket:
         if self.closed:
             raise Draining("The server is shutting down.")
-        ticket = FakeTicket(f"t{len(self.tickets)}", generation, deadline)
+        ticket = FakeTicket(f"t{len(self.tickets)}", generation, deadline, self.clock.now(), cast("TicketOwner", self))
         self.on_submit(ticket)
         self.tickets.append(ticket)
         return ticket
+
+    def extend(self, _ticket: FakeTicket) -> None:
+        """The ticket has its new deadline already."""
+
+    def stop(self, ticket: FakeTicket) -> None:
+        ticket.tell(result(ticket, 2, "client_stop"))
+
+    def cancel(self, ticket: FakeTicket) -> None:
+        ticket.cancelled = True
+        ticket.end(None)
 
     def delivered(self, ticket: FakeTicket) -> None:
         assert not ticket.delivered

@@ -10,9 +10,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service import messages
 from service.api.account import Account
-from service.api.problems import Problem
+from service.api.problems import Problem, problem_of
 from service.api.resolve import Resolved
 from service.encode import MEDIA_TYPES
+from service.errors import ServiceError
 from service.outcomes import StopReason
 
 Milliseconds = Annotated[float, Meta(description="milliseconds")]
@@ -130,6 +131,45 @@ def answer_of(ticket_id: str, result: messages.Result, resolved: Resolved, accou
         deadline_ms=account.deadline_ms,
         timing=timing_of(result.timing, account.elapsed_ms()),
     )
+
+
+def accepted_event(name: str, resolved: Resolved, account: Account) -> AcceptedEvent:
+    """A stream's first event; `name` is what all events of the request call it."""
+    return AcceptedEvent(
+        id=name,
+        model=resolved.generation.model,
+        n=resolved.generation.n,
+        codes_total=resolved.manifest.codes,
+        seed=resolved.generation.sampling.seed,
+        label=resolved.label,
+        deadline_ms=account.deadline_ms,
+    )
+
+
+def preview_event(
+    name: str, preview: messages.Preview, resolved: Resolved, account: Account, *, binary: bool = False
+) -> PreviewEvent:
+    """A sample on the way."""
+    output = output_of(preview.output, resolved, binary=binary)
+    return PreviewEvent(id=name, output=output, elapsed_ms=round(account.elapsed_ms(), 3))
+
+
+def completed_event(
+    name: str, result: messages.Result, resolved: Resolved, account: Account, *, binary: bool = False
+) -> CompletedEvent:
+    """The answer as an event."""
+    return CompletedEvent(
+        id=name,
+        model=resolved.generation.model,
+        outputs=[output_of(output, resolved, binary=binary) for output in result.outputs],
+        deadline_ms=account.deadline_ms,
+        timing=timing_of(result.timing, account.elapsed_ms()),
+    )
+
+
+def error_event(name: str | None, error: ServiceError, request_id: str) -> ErrorEvent:
+    """What comes instead of an answer; `name` is None if it is not known of which request."""
+    return ErrorEvent(name, problem_of(error, request_id))
 
 
 def media_headers(ticket_id: str, result: messages.Result, resolved: Resolved, account: Account) -> dict[str, str]:

@@ -12,11 +12,33 @@ from starlette.responses import RedirectResponse, Response
 
 from service.api import generate, health, models, openapi, stream
 from service.api.arrival import ArrivalMiddleware, exchange_of
+from service.api.endpoints import Endpoints
+from service.api.inference import infer
+from service.api.inference import models as inference_models
+from service.api.inference import server as inference_server
+from service.api.openai import images
 from service.api.server import Server
 from service.errors import ServiceError
 from service.metrics import Metrics, package_version
 from service.pool import Pool
 from service.settings import Settings
+
+_ROUTERS = (
+    generate.router,
+    stream.router,
+    models.router,
+    images.router,
+    infer.router,
+    inference_models.router,
+    inference_server.router,
+    health.router,
+)
+_ENDPOINTS = {
+    generate.GENERATE_PATH: generate.generate,
+    images.IMAGES_PATH: images.generate_images,
+    infer.INFER_PATH: infer.infer,
+    infer.INFER_VERSION_PATH: infer.infer,
+}
 
 
 def create_app(settings: Settings, pool: Pool | None = None, metrics: Metrics | None = None) -> FastAPI:
@@ -48,12 +70,12 @@ def create_app(settings: Settings, pool: Pool | None = None, metrics: Metrics | 
         redoc_url=None,
     )
     app.state.server = server
-    for module in (generate, stream, models, health):
-        app.include_router(module.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     app.add_api_route("/", _home, include_in_schema=False)
     app.add_exception_handler(ServiceError, _problem)
     app.add_exception_handler(HTTPException, _problem)
-    app.entrance = ArrivalMiddleware(app.layers, generate.generate, server)
+    app.entrance = ArrivalMiddleware(app.layers, Endpoints(_ENDPOINTS), server)
     return app
 
 

@@ -1,4 +1,4 @@
-"""The outermost layer of the app: stamps the arrival, limits the body, makes every error a problem, counts and logs.
+"""The outermost layer of the app: stamps the arrival, limits the body, answers every error, counts and logs.
 
 Pure ASGI, since anything that wraps responses into tasks and queues would add its own latency to every answer.
 """
@@ -8,21 +8,22 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.account import Account
-from service.api.problems import problem_response, service_error
+from service.api.dialects import refusal
+from service.api.endpoints import Endpoints, Match
+from service.api.problems import service_error
 from service.api.receipt import RECEIVED
 from service.api.server import Server
 from service.errors import Malformed, PayloadTooLarge
 from service.metrics import UNKNOWN
+from service.outcomes import Outcome
 
-GENERATE_PATH = "/v1/generate"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _CLIENT_CLOSED_STATUS = 499
 _LONGEST_LENGTH = 18  # digits
@@ -37,13 +38,22 @@ class Exchange:
         arrival: seconds on the server's clock.
         request_id: the client's `x-request-id` if it sent a sane one, else our own.
         account: there if this is a generation request.
+        route: the template of its path, if it asks for samples.
         status: of the response, once it started.
     """
 
     arrival: float
     request_id: str
     account: Account | None = None
+    route: str | None = None
     status: int | None = None
+
+    async def open(self, server: Server) -> Account:
+        """The account of a request for samples; opened, when its turn has come, if it has none yet."""
+        if self.account is None:
+            self.account = Account(server, self.arrival)
+            await server.gate.enter()
+        return self.account
 
     def begin(self, status: int) -> tuple[bytes, bytes]:
         """The response starts; returns the header by which it names the request."""
@@ -51,13 +61,13 @@ class Exchange:
         return b"x-request-id", self.request_id.encode("latin-1")
 
     def refuse(self, raised: Exception, scope: Scope) -> Response:
-        """Book an error as the end of this exchange, and make the problem that answers it."""
+        """Book an error as the end of this exchange, and make the response to it."""
         error = service_error(raised, scope)
         if error.status == 500:
             _logger.error("request %s failed", self.request_id, exc_info=raised)
         if self.account is not None:
             self.account.refused(error)
-        return problem_response(error, self.request_id)
+        return refusal(scope["path"], error, self.request_id)
 
 
 def exchange_of(connection: HTTPConnection) -> Exchange:
@@ -71,21 +81,21 @@ class ArrivalMiddleware:
 
     Args:
         app: everything else.
-        generate: answers generation requests, past all layers of the app: those take a quarter of what this process
-            spends on a request, and do nothing for it that is not done here.
+        endpoints: answer requests for samples.
     """
 
-    def __init__(self, app: ASGIApp, generate: Callable[[Request], Awaitable[Response]], server: Server) -> None:
+    def __init__(self, app: ASGIApp, endpoints: Endpoints, server: Server) -> None:
         self.app = app
-        self.generate = generate
+        self.endpoints = endpoints
         self.server = server
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         # Only the rehearsal brings an exchange of its own, and is not to be counted.
         if "exchange" in scope.get("state", {}):
-            response = await self.generate(Request(scope, receive, send))
-            await response(scope, receive, send)
+            if match := self.endpoints.find(scope["method"], scope["path"]):
+                response = await match.endpoint(Request(scope, receive, send))
+                await response(scope, receive, send)
             return
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
@@ -99,22 +109,27 @@ class ArrivalMiddleware:
         if scope["method"] == "HEAD":
             # A HEAD is answered like its GET; the protocol server, which has its own scope, leaves the body out.
             scope["method"] = "GET"
-        if scope["method"] == "POST" and scope["path"] == GENERATE_PATH:
-            exchange.account = Account(self.server, exchange.arrival)
-            await self.server.gate.enter()
+        match = self.endpoints.find(scope["method"], scope["path"])
+        if match:
+            exchange.route = match.template
+            scope["path_params"] = match.parameters
+            await exchange.open(self.server)
         try:
-            await self._serve(scope, exchange, receive, send)
+            await self._serve(scope, exchange, match, receive, send)
         finally:
             self._close(scope, exchange)
 
-    async def _serve(self, scope: Scope, exchange: Exchange, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, exchange: Exchange, match: Match | None, receive: Receive, send: Send) -> None:
         try:
             limited = _LimitedBody(scope, receive, self.server.settings.max_body_bytes)
-            if exchange.account is None:
+            if match is None:
                 await self.app(scope, limited, _Sender(send, exchange))
             else:
-                response = await self.generate(Request(scope, limited, send))
+                response = await match.endpoint(Request(scope, limited, send))
                 await response(scope, receive, send)
+        except ClientDisconnect:
+            if exchange.account is not None:
+                exchange.account.abandoned()
         except Exception as error:
             response = exchange.refuse(error, scope)
             if exchange.status is None:
@@ -123,8 +138,9 @@ class ArrivalMiddleware:
     def _close(self, scope: Scope, exchange: Exchange) -> None:
         if exchange.account is not None:
             exchange.account.close()
-        status = exchange.status or _CLIENT_CLOSED_STATUS
-        self.server.metrics.http_response(_route(scope), status)
+        left = exchange.account is not None and exchange.account.outcome is Outcome.CLIENT_CLOSED
+        status = _CLIENT_CLOSED_STATUS if left else exchange.status or _CLIENT_CLOSED_STATUS
+        self.server.metrics.http_response(exchange.route or _route(scope), status)
         self.server.log.add(
             scope["path"],
             method=scope["method"],
@@ -188,7 +204,5 @@ def _request_id(scope: Scope) -> str:
 
 def _route(scope: Scope) -> str:
     """The template of the route, so that clients cannot add label values by asking for strange paths."""
-    if scope["path"] == GENERATE_PATH:
-        return GENERATE_PATH
     path: str | None = getattr(scope.get("route"), "path", None)
     return path or UNKNOWN

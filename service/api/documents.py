@@ -10,7 +10,7 @@ from service.api.problems import MEDIA_TYPE
 from service.api.schemas import request_schema
 from service.encode import MEDIA_TYPES
 
-_PROBLEMS = {
+_ERRORS = {
     400: "The request cannot be read: malformed JSON or a malformed deadline header.",
     404: "No such model.",
     405: "The path takes other methods.",
@@ -36,14 +36,19 @@ def json_response(description: str, schema: str, **extra: object) -> dict[str, A
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The documented problems of a route; 413 and 500 can happen on every one."""
+    return error_responses("Problem", MEDIA_TYPE, *statuses)
+
+
+def error_responses(schema: str, media_type: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The documented errors of a route, in whatever shape it has them."""
     every = sorted({413, 500, *statuses})
-    return {status: _problem_response(status) for status in every}
+    return {status: _error_response(status, schema, media_type) for status in every}
 
 
-def _problem_response(status: int) -> dict[str, Any]:
+def _error_response(status: int, schema: str, media_type: str) -> dict[str, Any]:
     response: dict[str, Any] = {
-        "description": _PROBLEMS[status],
-        "content": {MEDIA_TYPE: {"schema": reference("Problem")}},
+        "description": _ERRORS[status],
+        "content": {media_type: {"schema": reference(schema)}},
     }
     if status == 503:
         response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}}}
@@ -67,6 +72,16 @@ def _header_parameter(name: str, description: str, example: str, pattern: re.Pat
     return parameter(name, "header", description, example, pattern=f"^({pattern.pattern})$")
 
 
+def deadline_headers() -> list[dict[str, Any]]:
+    """The headers that every request for samples may have."""
+    return [
+        _header_parameter("x-request-timeout-seconds", "Deadline in seconds.", "0.05", SECONDS),
+        _header_parameter("grpc-timeout", "Deadline as gRPC writes it.", "50m", GRPC),
+        _header_parameter("x-envoy-expected-rq-timeout-ms", "Deadline in milliseconds.", "50", MILLISECONDS),
+        parameter("x-request-id", "header", "Returned, and named in the log, if it is a plain name.", "a-1"),
+    ]
+
+
 def _answer_example(model: str, label: str, media_type: str, b64: str) -> dict[str, Any]:
     output = {
         "index": 0,
@@ -88,6 +103,13 @@ _ANSWER_EXAMPLES = {
     "audio": {"value": _answer_example("spoken-digits", "seven", "audio/wav", "UklGRg==")},
 }
 _BARE = {"schema": {"type": "string", "contentEncoding": "binary"}}
+_EVENTS = {
+    "schema": {
+        "type": "string",
+        "description": "Each event's data is JSON: AcceptedEvent, PreviewEvent, CompletedEvent or ErrorEvent.",
+    },
+    "example": 'event: completed\ndata: {"type":"completed","id":"5f0c2a","outputs":[]}\n\n',
+}
 _FACTS = {
     "Model": "The model.",
     "Id": "The server's id of this answer.",
@@ -101,31 +123,28 @@ _FACTS = {
 }
 
 
-def _header(description: str) -> dict[str, Any]:
+def header(description: str) -> dict[str, Any]:
+    """A documented response header."""
     return {"description": description, "schema": {"type": "string"}}
 
 
 GENERATE_DOCUMENT: dict[str, Any] = {
     "operation_id": "generate",
-    "response_description": "A complete answer, as JSON or, as `Accept` prefers, as the bare sample.",
+    "response_description": "A complete answer: JSON or, as `Accept` prefers, the bare sample or events on the way.",
     "openapi_extra": {
         "requestBody": {"required": True, "content": {"application/json": {"schema": request_schema()}}},
-        "parameters": [
-            _header_parameter("x-request-timeout-seconds", "Deadline in seconds.", "0.05", SECONDS),
-            _header_parameter("grpc-timeout", "Deadline as gRPC writes it.", "50m", GRPC),
-            _header_parameter("x-envoy-expected-rq-timeout-ms", "Deadline in milliseconds.", "50", MILLISECONDS),
-            parameter("x-request-id", "header", "Returned, and named in the log, if it is a plain name.", "a-1"),
-        ],
+        "parameters": deadline_headers(),
     },
     "responses": {
         200: {
             "content": {
                 "application/json": {"schema": reference("Answer"), "examples": _ANSWER_EXAMPLES},
+                "text/event-stream": _EVENTS,
                 **dict.fromkeys(MEDIA_TYPES.values(), _BARE),
             },
             "headers": {
-                "Server-Timing": _header("queue, sample, decode, encode and total, in milliseconds."),
-                **{f"X-Anytime-{name}": _header(f"{text} Only with a bare sample.") for name, text in _FACTS.items()},
+                "Server-Timing": header("queue, sample, decode, encode and total, in milliseconds. Not with events."),
+                **{f"X-Anytime-{name}": header(f"{text} Only with a bare sample.") for name, text in _FACTS.items()},
             },
         },
         **problem_responses(400, 404, 406, 415, 422, 503, 504),

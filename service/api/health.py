@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from service.api.documents import json_response, problem_responses
 from service.api.problems import NotReady
-from service.api.server import server_of
+from service.api.server import Server, server_of
 from service.errors import Draining
 from service.metrics import CONTENT_TYPE
 
@@ -22,6 +22,14 @@ class Health(msgspec.Struct):
     """What a probe is told when all is well."""
 
     status: Literal["alive", "ready"]
+
+
+def check_ready(server: Server) -> None:
+    """Raise Draining or NotReady unless requests are taken."""
+    if server.draining:
+        raise Draining("The server is shutting down.")
+    if not server.ready:
+        raise NotReady("No worker is ready.")
 
 
 @router.get(
@@ -48,11 +56,7 @@ async def livez() -> Response:
 )
 async def readyz(request: Request) -> Response:
     """503 until a worker is ready, and from the moment that the server begins to shut down."""
-    server = server_of(request)
-    if server.draining:
-        raise Draining("The server is shutting down.")
-    if not server.ready:
-        raise NotReady("No worker is ready.")
+    check_ready(server_of(request))
     return Response(msgspec.json.encode(Health("ready")), media_type="application/json")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from service.api.receipt import Headers
 from service.api.resolve import Resolved, find_model, resolve
 from service.api.schemas import GenerateRequest
 from service.api.server import Server, server_of
+from service.errors import ServiceError
 from service.pool import Ticket
 
 
@@ -26,12 +28,7 @@ class Taken(NamedTuple):
 
 async def open_account(request: Request) -> Account:
     """The account of an HTTP request that asks for samples; opened, when its turn has come, if it has none yet."""
-    exchange = exchange_of(request)
-    if exchange.account is None:
-        server = server_of(request)
-        exchange.account = Account(server, exchange.arrival)
-        await server.gate.enter()
-    return exchange.account
+    return await exchange_of(request).open(server_of(request))
 
 
 def model_of(name: str | None, server: Server, account: Account) -> Manifest:
@@ -66,3 +63,26 @@ def take(
     ticket = server.pool.submit(resolved.generation, account.deadline)
     account.accepted(ticket.id)
     return Taken(resolved, ticket)
+
+
+def take_all(
+    bodies: Sequence[GenerateRequest], manifest: Manifest, server: Server, account: Account, headers: Headers
+) -> list[Taken]:
+    """Take the parts of one request, which have one deadline; all of them or none.
+
+    Raises:
+        ServiceError: one is refused; the account is not told.
+    """
+    account.deadline_ms = deadline_ms(bodies[0].deadline_ms, headers, server.settings)
+    parts = [resolve(body, manifest, server.settings) for body in bodies]
+    taken: list[Taken] = []
+    for resolved in parts:
+        try:
+            ticket = server.pool.submit(resolved.generation, account.deadline)
+        except ServiceError:
+            for each in taken:
+                each.ticket.cancel()
+            raise
+        taken.append(Taken(resolved, ticket))
+    account.accepted(taken[0].ticket.id)
+    return taken

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter
@@ -38,9 +38,25 @@ class SamplingDescription(msgspec.Struct):
     top_p: float
 
 
-class ModelDescription(msgspec.Struct):
-    """One loaded model."""
+OWNER = "anytime"
 
+
+class ModelEntry(msgspec.Struct):
+    """A loaded model as OpenAI's clients list it."""
+
+    id: Annotated[str, Meta(description="The model's name.")]
+    created: Annotated[int, Meta(description="When the server was started, in Unix seconds.")]
+    object: Literal["model"] = "model"
+    owned_by: str = OWNER
+
+
+class ModelDescription(msgspec.Struct):
+    """One loaded model; its first four fields are OpenAI's."""
+
+    id: Annotated[str, Meta(description="The model's name.")]
+    object: Literal["model"]
+    created: Annotated[int, Meta(description="When the server was started, in Unix seconds.")]
+    owned_by: str
     name: str
     version: str
     description: str
@@ -56,9 +72,11 @@ class ModelDescription(msgspec.Struct):
 
 
 class ModelList(msgspec.Struct):
-    """The loaded models."""
+    """The loaded models, and the same as OpenAI's clients read a list."""
 
     models: list[ModelDescription]
+    data: list[ModelEntry]
+    object: Literal["list"] = "list"
 
 
 def _describe_media(media: Media) -> MediaDescription:
@@ -70,6 +88,10 @@ def describe(manifest: Manifest, server: Server) -> ModelDescription:
     """A loaded model as a client sees it."""
     minimum = server.pool.minimum_deadline_ms(manifest.name)
     return ModelDescription(
+        id=manifest.name,
+        object="model",
+        created=server.started,
+        owned_by=OWNER,
         name=manifest.name,
         version=manifest.version,
         description=manifest.description,
@@ -94,7 +116,8 @@ async def list_models(request: Request) -> Response:
     """Every loaded model: its media, codes, classes, defaults, quality curve and smallest deadline."""
     server = server_of(request)
     models = [describe(manifest, server) for manifest in server.pool.manifests.values()]
-    return Response(msgspec.json.encode(ModelList(models)), media_type="application/json")
+    entries = [ModelEntry(model.id, model.created) for model in models]
+    return Response(msgspec.json.encode(ModelList(models, entries)), media_type="application/json")
 
 
 @router.get(

@@ -1,4 +1,4 @@
-"""Content negotiation (RFC 9110, section 12.5.1): JSON, or the bare sample."""
+"""Content negotiation (RFC 9110, section 12.5.1): JSON, the bare sample, or events on the way to it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from service.api.problems import NotAcceptable, invalid_field
 from service.encode import MEDIA_TYPES, formats_of
 
 JSON = "application/json"
+EVENTS = "text/event-stream"
 _OTHER_NAMES = {"audio/x-wav": "audio/wav", "audio/vnd.wave": "audio/wav"}  # by habit, and by the registry
 _RANGE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)/([!#$%&'*+.^_`|~0-9A-Za-z-]+)")
 _WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
@@ -51,10 +52,10 @@ def parse_accept(header: str) -> list[MediaRange]:
 
 @lru_cache(maxsize=64)  # most requests are alike, and to go through an Accept header takes a while
 def choose(accept: str | None, media: Media, requested_format: str | None, samples: int) -> str | None:
-    """The format of a bare answer, one of the media's own, or None for JSON.
+    """The format of a bare answer, one of the media's own; EVENTS for a stream of events; or None for JSON.
 
-    The highest weight wins, then the range that names the type most closely, then JSON, then the format that the body
-    asked for, then the usual one of the media. Several samples fit only into JSON.
+    The highest weight wins, then the range that names the type most closely, then JSON, then events, then the format
+    that the body asked for, then the usual one of the media. Several samples fit only into JSON and events.
 
     Raises:
         NotAcceptable: nothing that samples of this media can be sent as is accepted.
@@ -66,20 +67,22 @@ def choose(accept: str | None, media: Media, requested_format: str | None, sampl
     formats = sorted(formats_of(media), key=lambda name: name != requested_format)
     best: tuple[float, int, str | None] = (0.0, -1, None)
     media_accepted = False
-    for file_format in (None, *formats):
-        weight, specificity = _quality(ranges, MEDIA_TYPES[file_format] if file_format else JSON)
-        if file_format and weight > 0:
+    for choice in (None, EVENTS, *formats):
+        weight, specificity = _quality(ranges, MEDIA_TYPES.get(choice, choice) if choice else JSON)
+        if choice in MEDIA_TYPES and weight > 0:
             media_accepted = True
             if samples > 1:
                 continue
         if (weight, specificity) > best[:2] and weight > 0:
-            best = (weight, specificity, file_format)
+            best = (weight, specificity, choice)
     if best[0] > 0:
         return best[2]
     if media_accepted:
         raise invalid_field("n", "must be 1 for an answer that is the bare sample; accept application/json for more")
     offered = ", ".join(MEDIA_TYPES[name] for name in formats_of(media))
-    raise NotAcceptable(f"Accept leaves nothing of {JSON}, {offered}, which samples of this model can be sent as.")
+    raise NotAcceptable(
+        f"Accept leaves nothing of {JSON}, {offered}, {EVENTS}, which samples of this model can be sent as."
+    )
 
 
 def _quality(ranges: list[MediaRange], media_type: str) -> tuple[float, int]:

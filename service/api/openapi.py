@@ -10,7 +10,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.answers import AcceptedEvent, Answer, CompletedEvent, ErrorEvent, PreviewEvent
 from service.api.health import Health
+from service.api.inference.documents import complete
+from service.api.inference.errors import InferenceError
+from service.api.inference.models import ModelConfig, ModelMetadata, ModelReadiness
+from service.api.inference.schemas import InferAnswer, InferRequest
+from service.api.inference.server import IndexEntry, IndexRequest, Live, Ready, ServerMetadata
 from service.api.models import ModelList
+from service.api.openai.answers import CompletedImageEvent, ImagesAnswer, PartialImageEvent
+from service.api.openai.errors import OpenAIErrorAnswer
 from service.api.problems import Problem
 
 TITLE = "Anytime"
@@ -33,6 +40,13 @@ if `Accept` names one. `GET /v1/models` says which a model has.
 each with the request's `id`. Every preview is a complete picture or clip. With `"binary": true` the media follows its
 event as one binary frame. A `stop` or `cancel` that crosses the ending of its request has no effect.
 """
+
+_ANSWERS = [
+    *(Answer, AcceptedEvent, PreviewEvent, CompletedEvent, ErrorEvent, Problem, ModelList, Health),
+    *(ImagesAnswer, PartialImageEvent, CompletedImageEvent, OpenAIErrorAnswer),
+    *(InferRequest, InferAnswer, InferenceError, ModelMetadata, ModelReadiness, ModelConfig),
+    *(ServerMetadata, Live, Ready, IndexRequest, IndexEntry),
+]
 
 
 class DocumentedApp(FastAPI):
@@ -59,9 +73,7 @@ class DocumentedApp(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""
         if self.openapi_schema is None:
-            _, components = msgspec.json.schema_components(
-                [Answer, AcceptedEvent, PreviewEvent, CompletedEvent, ErrorEvent, Problem, ModelList, Health],
-                ref_template="#/components/schemas/{name}",
-            )
+            _, components = msgspec.json.schema_components(_ANSWERS, ref_template="#/components/schemas/{name}")
+            complete(components)
             super().openapi().setdefault("components", {}).setdefault("schemas", {}).update(components)
         return super().openapi()

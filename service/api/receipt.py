@@ -82,8 +82,7 @@ async def respond(scope: Scope, send: Send, headers: Headers, body: bytes) -> No
     A connection of this process writes all of it at once. By two messages of ASGI it would be two writes, each of them
     a call to the system and a packet that wakes up the client.
     """
-    reference: weakref.ref[RequestResponseCycle] | None = scope["state"].get(_CYCLE)
-    cycle = reference() if reference else None
+    cycle = _cycle_of(scope)
     if cycle is None:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -105,6 +104,22 @@ async def respond(scope: Scope, send: Send, headers: Headers, body: bytes) -> No
     if not cycle.keep_alive:
         cycle.transport.close()
     cycle.on_response()
+
+
+async def room(scope: Scope) -> None:
+    """Wait until the connection takes more; at once unless its reader is slow. Returns when the reader goes, too.
+
+    ASGI waits as well, but only once there is something to send, which grows old meanwhile.
+    """
+    cycle = _cycle_of(scope)
+    if cycle is not None and cycle.flow.write_paused:
+        await cycle.flow.drain()
+
+
+def _cycle_of(scope: Scope) -> RequestResponseCycle | None:
+    """The protocol server's side of a request, if it came by a connection of this process."""
+    reference: weakref.ref[RequestResponseCycle] | None = scope["state"].get(_CYCLE)
+    return reference() if reference else None
 
 
 def presence_of(scope: Scope) -> Presence:

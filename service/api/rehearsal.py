@@ -9,7 +9,8 @@ from starlette.applications import Starlette
 from starlette.types import Message
 
 from service.api.account import Account
-from service.api.arrival import GENERATE_PATH, Exchange
+from service.api.arrival import Exchange
+from service.api.generate import GENERATE_PATH
 from service.api.schemas import SOCKET_MESSAGE
 from service.api.server import Server, server_of_app
 from service.metrics import Metrics

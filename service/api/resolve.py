@@ -55,7 +55,7 @@ def resolve(
         model=manifest.name,
         n=request.n,
         sampling=messages.Sampling(
-            seed=secrets.randbelow(LARGEST_SEED + 1) if request.seed is None else request.seed,
+            seed=fresh_seed() if request.seed is None else request.seed,
             label=label,
             temperature=defaults.temperature if request.temperature is None else request.temperature,
             # More than the codebook has is all of it.
@@ -73,6 +73,11 @@ def resolve(
         preview_ms=preview_ms,
     )
     return Resolved(manifest, generation, None if label is None else manifest.labels[label])
+
+
+def fresh_seed() -> int:
+    """A seed for a request that names none."""
+    return secrets.randbelow(LARGEST_SEED + 1)
 
 
 def find_model(name: str | None, manifests: Mapping[str, Manifest]) -> Manifest:
@@ -146,8 +151,12 @@ def _problems_of_encoding(
             yield "format", str(error)
 
 
+def listed(labels: tuple[str, ...]) -> str:
+    """Classes by name, for a message: all of them, unless they are very many."""
+    return ", ".join(labels[:_LABELS_LISTED]) + (", ..." if len(labels) > _LABELS_LISTED else "")
+
+
 def _label_bounds(labels: tuple[str, ...]) -> str:
     if not labels:
         return "this model has no classes"
-    shown = ", ".join(labels[:_LABELS_LISTED]) + (", ..." if len(labels) > _LABELS_LISTED else "")
-    return f"must be one of {shown}, or an index from 0 to {len(labels) - 1}"
+    return f"must be one of {listed(labels)}, or an index from 0 to {len(labels) - 1}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -20,33 +20,22 @@ _EXAMPLES = [
 ]
 
 
-class GenerateRequest(BaseModel):
-    """One generation request. Numbers are numbers: nothing is converted, and unknown fields are errors."""
+class Drawing(BaseModel):
+    """What every way of asking for samples may say of how they are drawn, and when they are due.
+
+    Numbers are numbers: nothing is converted, and unknown fields are errors.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
-    model: str | None = Field(None, description="Name of the model; may be left out when exactly one is loaded.")
     deadline_ms: float | None = Field(
         None,
         gt=0,
         description="Milliseconds from the server's receipt of the request to the last byte of its answer. Longer than "
         "the server's maximum is clamped to that; the answer says which deadline it was given.",
     )
-    n: int = Field(1, ge=1, description="Samples; each has an index, from `index` on, and is keyed by (seed, index).")
-    seed: int | None = Field(
-        None, ge=0, le=LARGEST_SEED, description="Decides the codes; drawn at random and returned if left out."
-    )
     index: int = Field(
         0, ge=0, le=LARGEST_INDEX, description="Of the first sample: to go on from one of several, its own."
-    )
-    codes: list[int] = Field(
-        default_factory=list,  # a default of [] would be copied for every request, and not quickly
-        json_schema_extra={"default": []},
-        description="The first codes of every sample, given: with an answer's own codes, seed, index and parameters it "
-        "is gone on with where it stopped; with another seed, what follows is a variation.",
-    )
-    label: str | int | None = Field(
-        None, description="Class to draw, by name (in any case) or index; left out or null for any."
     )
     temperature: float | None = Field(
         None, ge=0, le=10, description="0 takes the most likely code each time. The model's own default if left out."
@@ -63,6 +52,34 @@ class GenerateRequest(BaseModel):
     priority: int = Field(
         NORMAL, ge=HIGHEST, le=LOWEST, description="1 is highest. Where time is scarce, each counts double the next."
     )
+
+    def drawing(self) -> dict[str, Any]:
+        """These fields alone, of whatever request has them."""
+        return {name: getattr(self, name) for name in Drawing.model_fields}
+
+
+class SampleRequest(Drawing):
+    """What every JSON body that asks for samples has."""
+
+    model: str | None = Field(None, description="Name of the model; may be left out when exactly one is loaded.")
+    seed: int | None = Field(
+        None, ge=0, le=LARGEST_SEED, description="Decides the codes; drawn at random and returned if left out."
+    )
+    codes: list[int] = Field(
+        default_factory=list,  # a default of [] would be copied for every request, and not quickly
+        json_schema_extra={"default": []},
+        description="The first codes of every sample, given: with an answer's own codes, seed, index and parameters it "
+        "is gone on with where it stopped; with another seed, what follows is a variation.",
+    )
+
+
+class GenerateRequest(SampleRequest):
+    """One generation request, which every other way of asking for samples is turned into."""
+
+    n: int = Field(1, ge=1, description="Samples; each has an index, from `index` on, and is keyed by (seed, index).")
+    label: str | int | None = Field(
+        None, description="Class to draw, by name (in any case) or index; left out or null for any."
+    )
     scale: int = Field(
         1, ge=1, description="Enlarge pictures by a whole factor, nearest neighbour; npy and audio are never enlarged."
     )
@@ -70,6 +87,12 @@ class GenerateRequest(BaseModel):
         None,
         description="How each sample is encoded. Images: png (if left out), webp, jpeg, npy. Audio: wav (if left out), "
         "flac, ogg, npy.",
+    )
+    preview_ms: float | None = Field(
+        None,
+        gt=0,
+        description="Where the answer is a stream of events, send a preview at most this often; none if left out. "
+        "Without effect on an answer that comes at once.",
     )
 
 
@@ -81,7 +104,6 @@ class GenerateMessage(GenerateRequest):
 
     type: Literal["generate"]
     id: _RequestId = Field(description="The client's own name for the request, unique among those in progress.")
-    preview_ms: float | None = Field(None, gt=0, description="Send a preview at most this often; none if left out.")
     binary: bool = Field(False, description="Send media as a binary frame after the event instead of inside it.")
 
 

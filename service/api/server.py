@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 
 from service.api.gate import Gate
 from service.api.log import RequestLog
-from service.clock import Clock
+from service.clock import Clock, unix_seconds
 from service.metrics import Metrics
 from service.pool import Pool
 from service.settings import Settings
@@ -24,6 +24,7 @@ class Server:
         pending: generation requests that were received and have not ended yet.
         gate: what every generation request comes through.
         log: where every request leaves a line.
+        started: when, in Unix seconds.
     """
 
     settings: Settings
@@ -34,6 +35,7 @@ class Server:
     pending: int = 0
     gate: Gate = field(default_factory=Gate, repr=False)
     log: RequestLog = field(default_factory=RequestLog, repr=False)
+    started: int = field(default_factory=unix_seconds)
     _idle: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _drained: asyncio.Task[None] | None = field(default=None, repr=False)
 

@@ -13,11 +13,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service import messages
 from service.api.account import STALL_SECONDS, Account
-from service.api.answers import AcceptedEvent, CompletedEvent, ErrorEvent, PreviewEvent, output_of, timing_of
+from service.api.answers import accepted_event, completed_event, error_event, preview_event
 from service.api.arrival import exchange_of
 from service.api.intake import model_of, take
 from service.api.outbox import Outbox, Parcel
-from service.api.problems import Cancelled, UpgradeRequired, from_validation, internal_error, invalid_field, problem_of
+from service.api.problems import Cancelled, UpgradeRequired, from_validation, internal_error, invalid_field
 from service.api.resolve import Resolved
 from service.api.schemas import SOCKET_MESSAGE, ExtendMessage, GenerateMessage, StopMessage
 from service.api.server import Server, server_of
@@ -160,16 +160,7 @@ class Session:
         resolved, ticket = take(message, manifest, server, account, preview_ms=message.preview_ms)
         job = _Job(message.id, message.binary, resolved, account, ticket)
         self._jobs[message.id] = job
-        event = AcceptedEvent(
-            id=message.id,
-            model=manifest.name,
-            n=message.n,
-            codes_total=manifest.codes,
-            seed=resolved.generation.sampling.seed,
-            label=resolved.label,
-            deadline_ms=account.deadline_ms,
-        )
-        self._outbox.reply(Parcel(event))
+        self._outbox.reply(Parcel(accepted_event(message.id, resolved, account)))
         job.task = asyncio.create_task(self._follow(job))
 
     async def _follow(self, job: _Job) -> None:
@@ -187,11 +178,7 @@ class Session:
             self._fail(job, internal_error())
 
     def _preview(self, job: _Job, preview: messages.Preview) -> None:
-        event = PreviewEvent(
-            id=job.id,
-            output=output_of(preview.output, job.resolved, binary=job.binary),
-            elapsed_ms=round(job.account.elapsed_ms(), 3),
-        )
+        event = preview_event(job.id, preview, job.resolved, job.account, binary=job.binary)
         frame = preview.output.data if job.binary else None
 
         def written(_stalled: bool) -> None:
@@ -200,13 +187,7 @@ class Session:
         self._outbox.preview(job.id, preview.output.index, Parcel(event, frame, written))
 
     def _complete(self, job: _Job, result: messages.Result) -> None:
-        event = CompletedEvent(
-            id=job.id,
-            model=job.resolved.generation.model,
-            outputs=[output_of(output, job.resolved, binary=job.binary) for output in result.outputs],
-            deadline_ms=job.account.deadline_ms,
-            timing=timing_of(result.timing, job.account.elapsed_ms()),
-        )
+        event = completed_event(job.id, result, job.resolved, job.account, binary=job.binary)
         frame = b"".join(output.data for output in result.outputs) if job.binary else None
         behind = self._sending
 
@@ -225,7 +206,7 @@ class Session:
             self._log(job.account)
             del self._jobs[job.id]
 
-        self._end(job, Parcel(ErrorEvent(job.id, problem_of(error, self._request_id)), None, written))
+        self._end(job, Parcel(error_event(job.id, error, self._request_id), None, written))
 
     def _end(self, job: _Job, ending: Parcel) -> None:
         job.ended = True
@@ -246,7 +227,7 @@ class Session:
             job.task.cancel()
         self._outbox.drop_previews(job.id)
         error = Cancelled("The request was cancelled.")
-        self._outbox.reply(Parcel(ErrorEvent(job.id, problem_of(error, self._request_id))))
+        self._outbox.reply(Parcel(error_event(job.id, error, self._request_id)))
 
     def _forget(self, job: _Job) -> None:
         """Stop the work on a request that nobody will be answered."""
@@ -262,7 +243,7 @@ class Session:
         account.refused(error)
         self._log(account)
         named = None if message_id in self._jobs else message_id
-        self._outbox.reply(Parcel(ErrorEvent(named, problem_of(error, self._request_id))))
+        self._outbox.reply(Parcel(error_event(named, error, self._request_id)))
 
     def _log(self, account: Account) -> None:
         ms = round(account.elapsed_ms(), 3)

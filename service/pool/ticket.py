@@ -50,8 +50,9 @@ class TicketOwner(Protocol):
 class Ticket:
     """A submitted request, from the pool's acceptance to its one ending.
 
-    Iterating yields previews, of each sample only the latest that has come, and then the result, once; or raises the
-    `ServiceError` that came instead. After `cancel` it just ends. `answer` waits for the end. One reader at a time.
+    Iterating yields previews, of each sample only the latest that has come by the time the reader asks for more, and
+    then the result, once; or raises the `ServiceError` that came instead. No preview is yielded after the ending. After
+    `cancel` it just ends. `answer` waits for the end. One reader at a time.
 
     Attributes:
         deadline: in seconds on the pool's clock.
@@ -82,12 +83,10 @@ class Ticket:
     async def __aiter__(self) -> AsyncIterator[messages.Preview | messages.Result]:
         """Previews, then the result."""
         while not self._ended:
-            if not self._previews:
+            if self._previews:
+                yield self._previews.pop(next(iter(self._previews)))
+            else:
                 await self._wait()
-                continue
-            fresh, self._previews = self._previews, {}
-            for preview in fresh.values():
-                yield preview
         if result := self._ending():
             yield result
 

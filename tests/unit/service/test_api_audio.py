@@ -173,7 +173,7 @@ async def test_a_socket_is_told_what_audio_has(pool: FakePool) -> None:
 async def test_the_document_shows_both_kinds_of_media(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     content = document["paths"]["/v1/generate"]["post"]["responses"]["200"]["content"]
-    assert set(content) == {"application/json", *MEDIA_TYPES.values()}
+    assert set(content) == {"application/json", "text/event-stream", *MEDIA_TYPES.values()}
     assert set(content["application/json"]["examples"]) == {"image", "audio"}
     body = document["paths"]["/v1/generate"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     (formats, _) = body["properties"]["format"]["anyOf"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from error_shapes import check_error, media_type_at
 from fake_pool import FakePool, app_over, manifest
 from fastapi import FastAPI
 
@@ -34,9 +36,16 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_models(client: httpx.AsyncClient) -> None:
-    models = (await client.get("/v1/models")).json()["models"]
+    listing = (await client.get("/v1/models")).json()
+    models, started = listing["models"], listing["data"][0]["created"]
+    assert abs(started - time.time()) < 60
+    owned = {"object": "model", "created": started, "owned_by": "anytime"}
+    assert listing["object"] == "list"
+    assert listing["data"] == [{"id": name, **owned} for name in ("one", "two")]
     assert [model["name"] for model in models] == ["one", "two"]
     assert models[0] == {
+        "id": "one",
+        **owned,
         "name": "one",
         "version": "1",
         "description": "",
@@ -85,7 +94,7 @@ async def test_the_pool_is_closed_once(app: FastAPI, pool: FakePool) -> None:
 
 
 async def test_unknown_paths_and_methods(client: httpx.AsyncClient) -> None:
-    response = await client.get("/v2/nothing")
+    response = await client.get("/v3/nothing")
     assert (response.status_code, response.json()["type"]) == (404, TYPE + "not-found")
     assert response.headers["content-type"] == "application/problem+json"
     assert (await client.post("/v1/generate/", json={})).status_code == 404
@@ -94,6 +103,18 @@ async def test_unknown_paths_and_methods(client: httpx.AsyncClient) -> None:
     assert response.headers["allow"] == "POST"
     response = await client.delete("/v1/models")
     assert (response.status_code, response.headers["allow"]) == (405, "GET")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/images/nothing", "/v1/images/generations", "/v2/nothing", "/v2", "/v2/models/one"]
+)
+async def test_errors_of_the_router_have_the_shape_of_their_path(client: httpx.AsyncClient, path: str) -> None:
+    for method in ("GET", "POST", "PUT", "DELETE"):
+        response = await client.request(method, path, json={})
+        if response.status_code >= 400:
+            check_error(path, response.status_code, response.headers["content-type"], response.json())
+    assert response.status_code == (404 if path.endswith("nothing") else 405)
+    assert ("allow" in response.headers) == (response.status_code == 405)
 
 
 async def test_the_stream_wants_a_websocket(client: httpx.AsyncClient) -> None:
@@ -131,7 +152,8 @@ async def test_large_bodies_are_refused_on_every_route(app: FastAPI, client: htt
     for path in [*app.openapi()["paths"], "/", "/docs", "/openapi.json", "/nothing"]:
         for method in ("GET", "POST", "PUT", "DELETE"):
             response = await client.request(method, path, content=b"x" * (1 << 21))
-            assert (response.status_code, response.json()["type"]) == (413, TYPE + "payload-too-large"), (method, path)
+            assert response.status_code == 413, (method, path)
+            check_error(path, 413, response.headers["content-type"], response.json())
 
 
 async def test_document_refers_only_to_what_it_has(client: httpx.AsyncClient) -> None:
@@ -150,7 +172,7 @@ async def test_document_refers_only_to_what_it_has(client: httpx.AsyncClient) ->
             assert operation["summary"], path
             for status, response in operation["responses"].items():
                 if status >= "400":
-                    assert list(response["content"]) == ["application/problem+json"], (path, status)
+                    assert list(response["content"]) == [media_type_at(path)], (path, status)
     assert "application/json" in document["paths"]["/v1/generate"]["post"]["requestBody"]["content"]
 
 

@@ -51,7 +51,7 @@ from fake_pool import FakePool, manifest
         ({"format": "gif"}, ["format"]),
         ({"model": 3}, ["model"]),
         ({"deadline": 50}, ["deadline"]),
-        ({"n": 0, "seed": -1, "x" * 500: 1}, ["n", "seed", "x" * 80]),
+        ({"n": 0, "seed": -1, "x" * 500: 1}, ["seed", "n", "x" * 80]),
         ({"n": 9, "scale": 9, "label": "z"}, ["n", "label", "scale"]),
         ([], [""]),
         ("text", [""]),

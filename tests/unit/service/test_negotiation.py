@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.config import Media
-from service.api.negotiation import choose, parse_accept
+from service.api.negotiation import EVENTS, choose, parse_accept
 from service.api.problems import NotAcceptable
 from service.encode import MEDIA_TYPES, formats_of
 from service.errors import InvalidField
@@ -102,6 +102,24 @@ def test_several_samples_fit_only_into_json(media: Media, bare: str) -> None:
         choose(bare, media, None, 2)
 
 
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ("text/event-stream", EVENTS),
+        ("text/event-stream, */*;q=0.1", EVENTS),
+        ("text/*", EVENTS),
+        ("application/json, text/event-stream", None),
+        ("application/json;q=0.5, text/event-stream", EVENTS),
+        ("image/png;q=0.5, text/event-stream", EVENTS),
+        ("*/*", None),
+        ("text/event-stream;q=0, */*", None),
+    ],
+)
+@pytest.mark.parametrize("samples", [1, 2])
+def test_events_are_for_those_who_ask_for_them(accept: str, chosen: str | None, samples: int) -> None:
+    assert choose(accept, IMAGE, None, samples) == chosen
+
+
 @given(st.text(max_size=60))
 def test_any_header_parses(header: str) -> None:
     assert all(0 <= each.weight <= 1 for each in parse_accept(header))
@@ -110,7 +128,7 @@ def test_any_header_parses(header: str) -> None:
 @given(
     media=st.sampled_from([IMAGE, AUDIO]),
     weights=st.dictionaries(
-        st.sampled_from([*MEDIA_TYPES.values(), "application/json"]), st.integers(1, 1000), min_size=1
+        st.sampled_from([*MEDIA_TYPES.values(), "application/json", EVENTS]), st.integers(1, 1000), min_size=1
     ),
     body_format=st.sampled_from([None, *MEDIA_TYPES]),
 )
@@ -118,11 +136,11 @@ def test_the_highest_weight_of_what_the_media_has_wins(
     media: Media, weights: dict[str, int], body_format: str | None
 ) -> None:
     header = ", ".join(f"{name};q={weight / 1000:.3f}" for name, weight in weights.items())
-    own = {"application/json", *(MEDIA_TYPES[name] for name in formats_of(media))}
+    own = {"application/json", EVENTS, *(MEDIA_TYPES[name] for name in formats_of(media))}
     possible = [weight for name, weight in weights.items() if name in own]
     if possible:
         chosen = choose(header, media, body_format, 1)
-        assert weights["application/json" if chosen is None else MEDIA_TYPES[chosen]] == max(possible)
+        assert weights["application/json" if chosen is None else MEDIA_TYPES.get(chosen, chosen)] == max(possible)
     else:
         with pytest.raises(NotAcceptable):
             choose(header, media, body_format, 1)
