@@ -10,7 +10,7 @@ PROBLEM, JSON = "application/problem+json", "application/json"
 
 def media_type_at(path: str) -> str:
     """Of an error at a path."""
-    return JSON if path.startswith("/v1/images/") or path == "/v2" or path.startswith("/v2/") else PROBLEM
+    return JSON if path == "/v2" or path.startswith(("/v1/images/", "/v2/")) else PROBLEM
 
 
 def check_error(path: str, status: int, content_type: str, body: dict[str, Any]) -> None:
