@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from server_process import ROOT, ServerProcess, running_server
+from snippets import commands, patient, programs, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -21,34 +21,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield each
 
 
-def run(server: ServerProcess, folder: Path, program: list[str], text: str) -> str:
-    """Run a snippet of the README in a folder of its own, with the server's address in the place of the usual one."""
-    text = text.replace("localhost:8000", server.url.removeprefix("http://"))
-    result = subprocess.run([*program, text], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
-
-
-def commands(start: str) -> list[str]:
-    """Indented shell commands of the README that begin so, with their continuation lines."""
-    blocks = re.findall(r"^    (\S.*(?:\n        .*)*)", README, re.MULTILINE)
-    return [block for block in blocks if block.startswith(start)]
-
-
-def patient(text: str) -> str:
-    """With a hundred times the deadlines: a machine that was taken away for a moment would refuse the short ones."""
-    return re.sub(r"(deadline[-_]ms\W+)(\d+)", r"\g<1>\g<2>00", text)
-
-
 def test_curl_gets_a_picture(server: ServerProcess, tmp_path: Path) -> None:
-    (command,) = commands("curl")
+    (command,) = commands(README, "curl")
     run(server, tmp_path, ["bash", "-ec"], patient(command))
     with Image.open(tmp_path / "sneaker.png") as picture:
         assert picture.size == (224, 224)
 
 
 def test_the_strip_is_made(server: ServerProcess, tmp_path: Path) -> None:
-    (command,) = commands(".venv/bin/anytime generate")
+    (command,) = commands(README, ".venv/bin/anytime generate")
     command = command.replace(".venv/bin/anytime", f"{sys.executable} -m anytime") + f" --url {server.url}"
     table = run(server, tmp_path, ["bash", "-ec"], patient(command))
     assert table.count("/16") == 5
@@ -57,7 +38,7 @@ def test_the_strip_is_made(server: ServerProcess, tmp_path: Path) -> None:
 
 
 def test_a_websocket_client_watches_an_answer_sharpen(server: ServerProcess, tmp_path: Path) -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (program,) = programs(README)
     printed = run(server, tmp_path, [sys.executable, "-c"], patient(program))
     assert re.search(r"^done: \d+ codes, (complete|deadline)$", printed, re.MULTILINE)
     with Image.open(tmp_path / "bag.png") as picture:
