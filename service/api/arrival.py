@@ -10,7 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -47,13 +47,6 @@ class Exchange:
     account: Account | None = None
     route: str | None = None
     status: int | None = None
-
-    async def open(self, server: Server) -> Account:
-        """The account of a request for samples; opened, when its turn has come, if it has none yet."""
-        if self.account is None:
-            self.account = Account(server, self.arrival)
-            await server.gate.enter()
-        return self.account
 
     def begin(self, status: int) -> tuple[bytes, bytes]:
         """The response starts; returns the header by which it names the request."""
@@ -113,7 +106,7 @@ class ArrivalMiddleware:
         if match:
             exchange.route = match.template
             scope["path_params"] = match.parameters
-            await exchange.open(self.server)
+            exchange.account = Account(self.server, exchange.arrival)
         try:
             await self._serve(scope, exchange, match, receive, send)
         finally:
@@ -125,11 +118,9 @@ class ArrivalMiddleware:
             if match is None:
                 await self.app(scope, limited, _Sender(send, exchange))
             else:
+                await self.server.gate.enter()
                 response = await match.endpoint(Request(scope, limited, send))
                 await response(scope, receive, send)
-        except ClientDisconnect:
-            if exchange.account is not None:
-                exchange.account.abandoned()
         except Exception as error:
             response = exchange.refuse(error, scope)
             if exchange.status is None:

@@ -72,16 +72,6 @@ def _header_parameter(name: str, description: str, example: str, pattern: re.Pat
     return parameter(name, "header", description, example, pattern=f"^({pattern.pattern})$")
 
 
-def deadline_headers() -> list[dict[str, Any]]:
-    """The headers that every request for samples may have."""
-    return [
-        _header_parameter("x-request-timeout-seconds", "Deadline in seconds.", "0.05", SECONDS),
-        _header_parameter("grpc-timeout", "Deadline as gRPC writes it.", "50m", GRPC),
-        _header_parameter("x-envoy-expected-rq-timeout-ms", "Deadline in milliseconds.", "50", MILLISECONDS),
-        parameter("x-request-id", "header", "Returned, and named in the log, if it is a plain name.", "a-1"),
-    ]
-
-
 def _answer_example(model: str, label: str, media_type: str, b64: str) -> dict[str, Any]:
     output = {
         "index": 0,
@@ -128,12 +118,19 @@ def header(description: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}}
 
 
+DEADLINE_HEADERS = [
+    _header_parameter("x-request-timeout-seconds", "Deadline in seconds.", "0.05", SECONDS),
+    _header_parameter("grpc-timeout", "Deadline as gRPC writes it.", "50m", GRPC),
+    _header_parameter("x-envoy-expected-rq-timeout-ms", "Deadline in milliseconds.", "50", MILLISECONDS),
+    parameter("x-request-id", "header", "Returned, and named in the log, if it is a plain name.", "a-1"),
+]
+
 GENERATE_DOCUMENT: dict[str, Any] = {
     "operation_id": "generate",
     "response_description": "A complete answer: JSON or, as `Accept` prefers, the bare sample or events on the way.",
     "openapi_extra": {
         "requestBody": {"required": True, "content": {"application/json": {"schema": request_schema()}}},
-        "parameters": deadline_headers(),
+        "parameters": DEADLINE_HEADERS,
     },
     "responses": {
         200: {

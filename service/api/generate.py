@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import msgspec
 from fastapi import APIRouter
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from service import messages
 from service.api.account import Account
-from service.api.answers import (
-    accepted_event,
-    answer_of,
-    completed_event,
-    error_event,
-    media_headers,
-    preview_event,
-    server_timing,
-)
-from service.api.body import read_json
-from service.api.delivery import Delivery, answers_to
+from service.api.answers import accepted_event, completed_event, error_event, preview_event
+from service.api.delivery import deliver_samples, nobody_there
 from service.api.documents import GENERATE_DOCUMENT
 from service.api.intake import Taken, model_of, open_account, take
-from service.api.negotiation import EVENTS, JSON, choose
-from service.api.resolve import Resolved
+from service.api.negotiation import EVENTS, accepted, choose
+from service.api.reading import read_json
 from service.api.schemas import GenerateRequest
 from service.api.server import server_of
 from service.api.sse import EventStream, server_sent
-from service.encode import MEDIA_TYPES
 from service.errors import ServiceError
 
 GENERATE_PATH = "/v1/generate"
@@ -44,47 +34,19 @@ async def generate(request: Request) -> Response:
     """
     server = server_of(request)
     account = await open_account(request)
-    body = await read_json(request, GenerateRequest, account, server)
+    try:
+        body = await read_json(request, account, server, GenerateRequest)
+    except ClientDisconnect:
+        return nobody_there(account)
     manifest = model_of(body.model, server, account)
-    accept = _accept(request)
-    chosen = choose(accept, manifest.media, body.format, body.n) if accept else None
     headers = request.scope["headers"]
+    accept = accepted(headers)
+    chosen = choose(accept, manifest.media, body.format, body.n, events=True) if accept else None
     if chosen == EVENTS:
         taken = take(body, manifest, server, account, headers=headers, preview_ms=body.preview_ms)
         return EventStream(taken.ticket, _Events(taken, account), server, account)
-    resolved, ticket = take(body, manifest, server, account, headers=headers, file_format=chosen)
-    (result,) = await answers_to(request, [ticket])
-    response = _response(ticket.id, result, resolved, account, bare=chosen is not None)
-
-    def handed_over(stalled: bool) -> None:
-        if not stalled:
-            server.pool.delivered(ticket)
-        account.answered(result)
-
-    response.handed_over = handed_over
-    return response
-
-
-def _accept(request: Request) -> str | None:
-    """All Accept headers as one, or None if there is none."""
-    values = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"accept"]
-    return ",".join(values) if values else None
-
-
-def _response(ticket_id: str, result: messages.Result, resolved: Resolved, account: Account, *, bare: bool) -> Delivery:
-    """The bare sample with the facts in its headers, or JSON."""
-    headers = [
-        (b"server-timing", server_timing(result.timing, account.elapsed_ms()).encode()),
-        (b"cache-control", b"no-store"),
-        (b"vary", b"Accept"),
-    ]
-    if bare:
-        facts = media_headers(ticket_id, result, resolved, account)
-        headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in facts.items()]
-        media_type = MEDIA_TYPES[resolved.generation.encoding.format]
-        return Delivery(result.outputs[0].data, media_type.encode(), headers, account.clock)
-    body = _ENCODER.encode(answer_of(ticket_id, result, resolved, account))
-    return Delivery(body, JSON.encode(), headers, account.clock)
+    taken = take(body, manifest, server, account, headers=headers, file_format=chosen)
+    return await deliver_samples(request, taken, account, bare=chosen is not None)
 
 
 class _Events:

@@ -28,7 +28,12 @@ class Taken(NamedTuple):
 
 async def open_account(request: Request) -> Account:
     """The account of an HTTP request that asks for samples; opened, when its turn has come, if it has none yet."""
-    return await exchange_of(request).open(server_of(request))
+    exchange = exchange_of(request)
+    if exchange.account is None:
+        server = server_of(request)
+        exchange.account = Account(server, exchange.arrival)
+        await server.gate.enter()
+    return exchange.account
 
 
 def model_of(name: str | None, server: Server, account: Account) -> Manifest:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from models.config import Media
 from service.api.problems import NotAcceptable, invalid_field
+from service.api.receipt import Headers
 from service.encode import MEDIA_TYPES, formats_of
 
 JSON = "application/json"
@@ -35,6 +36,12 @@ class MediaRange:
         return 0 if (self.type, self.subtype) == ("*", "*") else -1
 
 
+def accepted(headers: Headers) -> str | None:
+    """All Accept headers as one, or None if there is none."""
+    values = [value.decode("latin-1") for name, value in headers if name == b"accept"]
+    return ",".join(values) if values else None
+
+
 def parse_accept(header: str) -> list[MediaRange]:
     """The media ranges of an Accept header; elements that are not of its grammar are left out."""
     ranges = []
@@ -51,11 +58,16 @@ def parse_accept(header: str) -> list[MediaRange]:
 
 
 @lru_cache(maxsize=64)  # most requests are alike, and to go through an Accept header takes a while
-def choose(accept: str | None, media: Media, requested_format: str | None, samples: int) -> str | None:
+def choose(
+    accept: str | None, media: Media, requested_format: str | None, samples: int, *, events: bool = False
+) -> str | None:
     """The format of a bare answer, one of the media's own; EVENTS for a stream of events; or None for JSON.
 
     The highest weight wins, then the range that names the type most closely, then JSON, then events, then the format
     that the body asked for, then the usual one of the media. Several samples fit only into JSON and events.
+
+    Args:
+        events: whether a stream of them can be sent.
 
     Raises:
         NotAcceptable: nothing that samples of this media can be sent as is accepted.
@@ -67,7 +79,8 @@ def choose(accept: str | None, media: Media, requested_format: str | None, sampl
     formats = sorted(formats_of(media), key=lambda name: name != requested_format)
     best: tuple[float, int, str | None] = (0.0, -1, None)
     media_accepted = False
-    for choice in (None, EVENTS, *formats):
+    streams = (EVENTS,) if events else ()
+    for choice in (None, *streams, *formats):
         weight, specificity = _quality(ranges, MEDIA_TYPES.get(choice, choice) if choice else JSON)
         if choice in MEDIA_TYPES and weight > 0:
             media_accepted = True
@@ -79,10 +92,8 @@ def choose(accept: str | None, media: Media, requested_format: str | None, sampl
         return best[2]
     if media_accepted:
         raise invalid_field("n", "must be 1 for an answer that is the bare sample; accept application/json for more")
-    offered = ", ".join(MEDIA_TYPES[name] for name in formats_of(media))
-    raise NotAcceptable(
-        f"Accept leaves nothing of {JSON}, {offered}, {EVENTS}, which samples of this model can be sent as."
-    )
+    offered = ", ".join((*(MEDIA_TYPES[name] for name in formats_of(media)), *streams))
+    raise NotAcceptable(f"Accept leaves nothing of {JSON}, {offered}, which samples of this model can be sent as.")
 
 
 def _quality(ranges: list[MediaRange], media_type: str) -> tuple[float, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.api.documents import deadline_headers, error_responses, header, parameter, reference
+from service.api.documents import DEADLINE_HEADERS, error_responses, header, parameter, reference
 from service.api.inference.schemas import Parameters
 
 _LENGTH = "Inference-Header-Content-Length"
@@ -61,7 +61,7 @@ def infer_document(*, versioned: bool) -> dict[str, Any]:
                     "application/octet-stream": {"schema": {"type": "string", "contentEncoding": "binary"}},
                 },
             },
-            "parameters": [*path_parameters(versioned=versioned), length, *deadline_headers()],
+            "parameters": [*path_parameters(versioned=versioned), length, *DEADLINE_HEADERS],
         },
         "responses": {
             200: {

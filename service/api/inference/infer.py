@@ -8,15 +8,14 @@ from typing import NamedTuple
 import msgspec
 from fastapi import APIRouter
 from pydantic import ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from models.bundle.manifest import Manifest
 from service import messages
 from service.api.account import Account
 from service.api.answers import server_timing
-from service.api.body import check_media_type, read_bytes
-from service.api.delivery import Delivery, answers_to
+from service.api.delivery import Delivery, facts_of, nobody_there, unless_disconnected
 from service.api.inference.batch import requests_of
 from service.api.inference.documents import infer_document
 from service.api.inference.models import model_at
@@ -25,7 +24,8 @@ from service.api.inference.schemas import InferRequest, Parameters
 from service.api.inference.tensors import read_inputs
 from service.api.intake import Taken, open_account, take_all
 from service.api.negotiation import JSON
-from service.api.problems import from_validation
+from service.api.problems import UnsupportedMediaType, from_validation
+from service.api.reading import body_type, read_body
 from service.api.schemas import GenerateRequest
 from service.api.server import Server, server_of
 from service.errors import Malformed
@@ -34,7 +34,6 @@ INFER_PATH = "/v2/models/{name}/infer"
 INFER_VERSION_PATH = "/v2/models/{name}/versions/{version}/infer"
 router = APIRouter(tags=["inference protocol"])
 _DECODER = msgspec.json.Decoder(InferRequest)
-_MEDIA_TYPES = frozenset({JSON.encode(), BINARY.encode()})
 _LONGEST_LENGTH = 18  # digits
 
 
@@ -44,6 +43,24 @@ class _Asked(NamedTuple):
     parts: list[GenerateRequest]
     chosen: dict[str, bool]
     id: str
+
+
+class _Together:
+    """Tickets that are answered together or not at all."""
+
+    def __init__(self, taken: Sequence[Taken]) -> None:
+        self._tickets = [each.ticket for each in taken]
+
+    def cancel(self) -> None:
+        """Take all of them back that have not ended."""
+        for ticket in self._tickets:
+            ticket.cancel()
+
+    async def answer(self) -> list[messages.Result] | None:
+        """The answers in order; None after `cancel`. Raises ServiceError if there is one in place of an answer."""
+        results = [await ticket.answer() for ticket in self._tickets]
+        whole = [result for result in results if result is not None]
+        return whole if len(whole) == len(results) else None
 
 
 @router.post(INFER_PATH, summary="Infer", operation_id="infer", **infer_document(versioned=False))
@@ -56,11 +73,16 @@ async def infer(request: Request) -> Response:
     account = await open_account(request)
     manifest = model_at(request, server)
     account.model = manifest.name
-    check_media_type(request, _MEDIA_TYPES)
-    asked = _read(await read_bytes(request.receive), request, manifest, server)
+    if body_type(request) not in (JSON, BINARY):
+        raise UnsupportedMediaType(f"The body must be {JSON} or {BINARY}.")
+    try:
+        body = await read_body(request.receive)
+    except ClientDisconnect:
+        return nobody_there(account)
+    asked = _read(body, request, manifest, server)
     taken = take_all(asked.parts, manifest, server, account, request.scope["headers"])
-    results = await answers_to(request, [each.ticket for each in taken])
-    return _response(asked, taken, results, server, account)
+    results = await unless_disconnected(request, _Together(taken))
+    return nobody_there(account) if results is None else _response(asked, taken, results, server, account)
 
 
 def _read(body: bytes, request: Request, manifest: Manifest, server: Server) -> _Asked:
@@ -101,10 +123,8 @@ def _response(
     )
     outputs = [output for each in results for output in each.outputs]
     body, media_type, headers = written(taken, outputs, asked.chosen, asked.id, account.deadline_ms)
-    timing = server_timing(result.timing, account.elapsed_ms()).encode()
-    response = Delivery(
-        body, media_type, [*headers, (b"server-timing", timing), (b"cache-control", b"no-store")], account.clock
-    )
+    facts = facts_of(server_timing(result.timing, account.elapsed_ms()))
+    response = Delivery(body, media_type, [*headers, *facts], account.clock)
     whole = messages.Result(tickets[0].id, outputs, result.timing)
 
     def handed_over(stalled: bool) -> None:

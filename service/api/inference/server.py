@@ -9,11 +9,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.body import check_media_type, read_bytes
 from service.api.documents import json_response, reference
 from service.api.health import check_ready
 from service.api.inference.documents import inference_errors
 from service.api.negotiation import JSON
+from service.api.problems import UnsupportedMediaType
+from service.api.reading import body_type, read_body
 from service.api.server import server_of
 from service.errors import Malformed
 from service.metrics import package_version
@@ -112,8 +113,9 @@ async def ready(request: Request) -> Response:
 )
 async def repository_index(request: Request) -> Response:
     """Every model is loaded; it is ready when the server is."""
-    check_media_type(request, {JSON.encode()})
-    body = await read_bytes(request.receive)
+    if body_type(request) != JSON:
+        raise UnsupportedMediaType(f"The body must be {JSON}.")
+    body = await read_body(request.receive)
     try:
         asked = msgspec.json.decode(body or b"{}", type=IndexRequest)
     except (msgspec.DecodeError, RecursionError) as error:

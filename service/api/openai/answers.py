@@ -101,17 +101,16 @@ class CompletedImageEvent(msgspec.Struct, tag_field="type", tag=COMPLETED):
     quality: Literal["auto"] = "auto"
 
 
-def answer_at_once(taken: Taken, result: messages.Result, account: Account) -> bytes:
-    """The JSON answer."""
+def images_answer(taken: Taken, result: messages.Result, account: Account) -> ImagesAnswer:
+    """The answer at once."""
     resolved = taken.resolved
-    answer = ImagesAnswer(
+    return ImagesAnswer(
         created=unix_seconds(),
         data=[ImageItem(output.data, _anytime(taken, output, account)) for output in result.outputs],
         output_format=resolved.generation.encoding.format,
         size=_size(resolved),
         usage=_usage(result),
     )
-    return _ENCODER.encode(answer)
 
 
 class ImageEvents:
@@ -172,9 +171,9 @@ def _anytime(taken: Taken, output: messages.Output, account: Account) -> Anytime
         codes=known.codes,
         codes_total=known.codes_total,
         expected_quality=known.expected_quality,
-        seed=known.seed,
+        seed=taken.resolved.generation.sampling.seed,
         index=known.index,
-        label=known.label,
+        label=taken.resolved.label,
         deadline_ms=account.deadline_ms,
         stop_reason=known.stop_reason,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.api.documents import deadline_headers, error_responses, header, reference
+from service.api.documents import DEADLINE_HEADERS, error_responses, header, reference
 from service.api.openai.schemas import ImagesRequest
 
 _B64 = "iVBORw0KGgo="
@@ -47,7 +47,7 @@ IMAGES_DOCUMENT: dict[str, Any] = {
             "required": True,
             "content": {"application/json": {"schema": {**ImagesRequest.model_json_schema(), "examples": _EXAMPLES}}},
         },
-        "parameters": deadline_headers(),
+        "parameters": DEADLINE_HEADERS,
     },
     "responses": {
         200: {

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from models.bundle.manifest import Manifest
+from service.api.account import Account
 from service.api.answers import server_timing
-from service.api.body import read_json
 from service.api.deadlines import deadline_ms
-from service.api.delivery import Delivery, answers_to
+from service.api.delivery import as_json, facts_of, nobody_there, unless_disconnected
 from service.api.intake import model_of, open_account, take
-from service.api.negotiation import JSON
-from service.api.openai.answers import ImageEvents, answer_at_once
+from service.api.openai.answers import ImageEvents, images_answer
 from service.api.openai.documents import IMAGES_DOCUMENT
 from service.api.openai.schemas import ImagesRequest, generation_of
+from service.api.reading import read_json
+from service.api.schemas import GenerateRequest
 from service.api.server import server_of
 from service.api.sse import EventStream
 
@@ -30,21 +32,20 @@ async def generate_images(request: Request) -> Response:
     """
     server = server_of(request)
     account = await open_account(request)
-    asked = await read_json(request, ImagesRequest, account, server)
+    try:
+        asked = await read_json(request, account, server, ImagesRequest)
+    except ClientDisconnect:
+        return nobody_there(account)
     manifest = model_of(asked.model, server, account)
     body = generation_of(asked, manifest, server.settings)
-    headers = request.scope["headers"]
     if asked.streamed:
-        partial_images = asked.partial_images or 0
-        budget_ms = deadline_ms(body.deadline_ms, headers, server.settings)
-        every_ms = budget_ms / partial_images if partial_images else None  # the first comes with the first codes
-        taken = take(body, manifest, server, account, headers=headers, preview_ms=every_ms)
-        return EventStream(taken.ticket, ImageEvents(taken, account, partial_images), server, account)
-    taken = take(body, manifest, server, account, headers=headers)
-    (result,) = await answers_to(request, [taken.ticket])
-    timing = server_timing(result.timing, account.elapsed_ms()).encode()
-    facts = [(b"server-timing", timing), (b"cache-control", b"no-store")]
-    response = Delivery(answer_at_once(taken, result, account), JSON.encode(), facts, account.clock)
+        return _stream(request, body, manifest, account, asked.partial_images or 0)
+    taken = take(body, manifest, server, account, headers=request.scope["headers"])
+    result = await unless_disconnected(request, taken.ticket)
+    if result is None:
+        return nobody_there(account)
+    facts = facts_of(server_timing(result.timing, account.elapsed_ms()))
+    response = as_json(images_answer(taken, result, account), facts, account.clock)
 
     def handed_over(stalled: bool) -> None:
         if not stalled:
@@ -53,3 +54,13 @@ async def generate_images(request: Request) -> Response:
 
     response.handed_over = handed_over
     return response
+
+
+def _stream(
+    request: Request, body: GenerateRequest, manifest: Manifest, account: Account, partial_images: int
+) -> EventStream:
+    server, headers = server_of(request), request.scope["headers"]
+    budget_ms = deadline_ms(body.deadline_ms, headers, server.settings)
+    every_ms = budget_ms / partial_images if partial_images else None  # the first comes with the first codes
+    taken = take(body, manifest, server, account, headers=headers, preview_ms=every_ms)
+    return EventStream(taken.ticket, ImageEvents(taken, account, partial_images), server, account)

@@ -117,7 +117,15 @@ def test_several_samples_fit_only_into_json(media: Media, bare: str) -> None:
 )
 @pytest.mark.parametrize("samples", [1, 2])
 def test_events_are_for_those_who_ask_for_them(accept: str, chosen: str | None, samples: int) -> None:
-    assert choose(accept, IMAGE, None, samples) == chosen
+    assert choose(accept, IMAGE, None, samples, events=True) == chosen
+
+
+def test_events_are_for_requests_that_have_them() -> None:
+    assert choose("text/event-stream, image/png;q=0.1", IMAGE, None, 1) == "png"
+    with pytest.raises(NotAcceptable, match="application/x-npy, which"):
+        choose("text/event-stream", IMAGE, None, 1)
+    with pytest.raises(NotAcceptable, match="application/x-npy, text/event-stream, which"):
+        choose("text/html", IMAGE, None, 1, events=True)
 
 
 @given(st.text(max_size=60))
@@ -139,8 +147,8 @@ def test_the_highest_weight_of_what_the_media_has_wins(
     own = {"application/json", EVENTS, *(MEDIA_TYPES[name] for name in formats_of(media))}
     possible = [weight for name, weight in weights.items() if name in own]
     if possible:
-        chosen = choose(header, media, body_format, 1)
+        chosen = choose(header, media, body_format, 1, events=True)
         assert weights["application/json" if chosen is None else MEDIA_TYPES.get(chosen, chosen)] == max(possible)
     else:
         with pytest.raises(NotAcceptable):
-            choose(header, media, body_format, 1)
+            choose(header, media, body_format, 1, events=True)

@@ -1,8 +1,7 @@
-"""The body of a request for samples: read whole, refused if it comes too late to be worth reading, and validated."""
+"""The body of a request: read whole, of a type that is understood, and not too late."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -18,10 +17,9 @@ from service.api.problems import UnsupportedMediaType, from_validation
 from service.api.server import Server
 from service.errors import DeadlineInfeasible
 
-_BEHIND_MS = 5.0  # with which a request may have waited to be read without anybody asking whether it still makes sense
-_JSON_ONLY = frozenset({JSON.encode()})
-
 Body = TypeVar("Body", bound=BaseModel)
+
+_BEHIND_MS = 5.0  # with which a request may have waited to be read without anybody asking whether it still makes sense
 
 
 class _Hurry(msgspec.Struct):
@@ -34,32 +32,36 @@ class _Hurry(msgspec.Struct):
 _HURRY = msgspec.json.Decoder(_Hurry)
 
 
-async def read_json(request: Request, shape: type[Body], account: Account, server: Server) -> Body:
-    """Read and validate a JSON body that may name a `model` and a `deadline_ms`.
+def body_type(request: Request) -> str:
+    """The media type of the body in small letters, JSON if the client says nothing.
 
     Raises:
-        ServiceError: it is unreadable, invalid, of another media type, or comes too late.
-        ClientDisconnect: it ends too soon.
+        UnsupportedMediaType: the body is compressed.
     """
-    check_media_type(request, _JSON_ONLY)
-    body = await read_bytes(request.receive)
-    _check_hurry(request, body, account, server)
-    try:
-        return shape.model_validate_json(body)
-    except ValidationError as error:
-        raise from_validation(error) from error
-
-
-def check_media_type(request: Request, allowed: Collection[bytes]) -> None:
-    """Raise UnsupportedMediaType if the body says that it is anything else, or that it is compressed."""
+    media_type = JSON
     for name, value in request.scope["headers"]:
-        if name == b"content-type" and value.partition(b";")[0].strip().lower() not in allowed:
-            raise UnsupportedMediaType(f"The body must be {' or '.join(sorted(each.decode() for each in allowed))}.")
+        if name == b"content-type":
+            media_type = value.partition(b";")[0].strip().lower().decode("latin-1")
         if name == b"content-encoding" and value.strip().lower() != b"identity":
             raise UnsupportedMediaType("The body must not be compressed.")
+    return media_type
 
 
-async def read_bytes(receive: Receive) -> bytes:
+async def read_json(request: Request, account: Account, server: Server, kind: type[Body]) -> Body:
+    """The body of a request for samples, validated.
+
+    Raises:
+        ServiceError: it is unreadable or invalid, or its time is up already.
+        ClientDisconnect: it ends too soon.
+    """
+    if body_type(request) != JSON:
+        raise UnsupportedMediaType(f"The body must be {JSON}.")
+    body = await read_body(request.receive)
+    _check_hurry(request, body, account, server)
+    return validated(kind, body)
+
+
+async def read_body(receive: Receive) -> bytes:
     """The whole body. Raises ClientDisconnect if it ends too soon."""
     pieces: list[bytes] = []
     while True:
@@ -69,6 +71,14 @@ async def read_bytes(receive: Receive) -> bytes:
         pieces.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(pieces)
+
+
+def validated(kind: type[Body], body: bytes) -> Body:
+    """A body of JSON as what it should be. Raises the problem of one that is not."""
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise from_validation(error) from error
 
 
 def _check_hurry(request: Request, body: bytes, account: Account, server: Server) -> None:
