@@ -73,8 +73,8 @@ def create_app(settings: Settings, pool: Pool | None = None, metrics: Metrics | 
     for router in _ROUTERS:
         app.include_router(router)
     app.add_api_route("/", _home, include_in_schema=False)
-    app.add_exception_handler(ServiceError, _problem)
-    app.add_exception_handler(HTTPException, _problem)
+    for kind in (ServiceError, HTTPException, Exception):
+        app.add_exception_handler(kind, _refusal)
     app.entrance = ArrivalMiddleware(app.layers, Endpoints(_ENDPOINTS), server)
     return app
 
@@ -83,5 +83,5 @@ async def _home() -> Response:
     return RedirectResponse("/docs")
 
 
-async def _problem(request: Request, error: Exception) -> Response:
+async def _refusal(request: Request, error: Exception) -> Response:
     return exchange_of(request).refuse(error, request.scope)

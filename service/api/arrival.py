@@ -40,6 +40,7 @@ class Exchange:
         account: there if this is a generation request.
         route: the template of its path, if it asks for samples.
         status: of the response, once it started.
+        refused: whether it was answered with an error.
     """
 
     arrival: float
@@ -47,6 +48,7 @@ class Exchange:
     account: Account | None = None
     route: str | None = None
     status: int | None = None
+    refused: bool = False
 
     def begin(self, status: int) -> tuple[bytes, bytes]:
         """The response starts; returns the header by which it names the request."""
@@ -55,6 +57,7 @@ class Exchange:
 
     def refuse(self, raised: Exception, scope: Scope) -> Response:
         """Book an error as the end of this exchange, and make the response to it."""
+        self.refused = True
         error = service_error(raised, scope)
         if error.status == 500:
             _logger.error("request %s failed", self.request_id, exc_info=raised)
@@ -122,6 +125,8 @@ class ArrivalMiddleware:
                 response = await match.endpoint(Request(scope, limited, send))
                 await response(scope, receive, send)
         except Exception as error:
+            if exchange.refused:  # in the layers of the app, which raise again what nobody foresaw
+                return
             response = exchange.refuse(error, scope)
             if exchange.status is None:
                 await response(scope, receive, _Sender(send, exchange))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from typing import cast
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from error_shapes import check_error, media_type_at
 from fake_pool import FakePool, app_over, manifest
 from fastapi import FastAPI
 
+from models.bundle.manifest import Manifest
 from service.settings import Settings
 
 TYPE = "urn:anytime:problem:"
@@ -115,6 +117,17 @@ async def test_errors_of_the_router_have_the_shape_of_their_path(client: httpx.A
             check_error(path, response.status_code, response.headers["content-type"], response.json())
     assert response.status_code == (404 if path.endswith("nothing") else 405)
     assert ("allow" in response.headers) == (response.status_code == 405)
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v2/models/one"])
+async def test_what_nobody_foresaw_has_the_shape_of_its_path(
+    client: httpx.AsyncClient, pool: FakePool, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool.manifests = cast("dict[str, Manifest]", None)
+    response = await client.get(path, headers={"x-request-id": "mine"})
+    assert response.status_code == 500
+    check_error(path, 500, response.headers["content-type"], response.json())
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == ["request mine failed"]
 
 
 async def test_the_stream_wants_a_websocket(client: httpx.AsyncClient) -> None:
