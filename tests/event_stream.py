@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 
@@ -68,3 +69,8 @@ class StreamReader:
     def leave(self) -> None:
         """Go away at once."""
         self.writer.transport.abort()
+        self.writer.close()
+
+
+OpenStream = Callable[[str, str, dict[str, Any]], Awaitable[StreamReader]]
+"""Asks an address and path for a stream."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 from api_client import api_client
+from event_stream import OpenStream, StreamReader
 from fake_pool import FakePool, app_over
 from live_server import live
 
@@ -41,3 +43,17 @@ async def address(pool: FakePool, metrics: Metrics, settings: Settings) -> Async
     """`host:port` of the app on a real port."""
     async with live(app_over(pool, settings, metrics), settings) as each:
         yield each
+
+
+@pytest.fixture
+async def open_stream() -> AsyncIterator[OpenStream]:
+    """Asks an address and path for a stream of events, and closes the connection however the test ends."""
+    streams: list[StreamReader] = []
+
+    async def ask(address: str, path: str, body: dict[str, Any]) -> StreamReader:
+        streams.append(await StreamReader.ask(address, path, body))
+        return streams[-1]
+
+    yield ask
+    for stream in streams:
+        stream.writer.close()

@@ -9,7 +9,7 @@ import logging
 import httpx
 import pytest
 from api_client import TYPE, counted
-from event_stream import StreamReader, parse
+from event_stream import OpenStream, parse
 from fake_pool import PNG, FakePool, FakeTicket, app_over, result
 from live_server import live, request_lines, until
 from socket_client import outcomes, preview
@@ -22,10 +22,12 @@ PATH = "/v1/generate"
 EVENTS = {"accept": "text/event-stream"}
 
 
-async def test_accepted_previews_completed(address: str, pool: FakePool, metrics: Metrics) -> None:
+async def test_accepted_previews_completed(
+    open_stream: OpenStream, address: str, pool: FakePool, metrics: Metrics
+) -> None:
     pool.keep()
     body = {"label": "bag", "seed": 7, "deadline_ms": 80, "preview_ms": 20}
-    stream = await StreamReader.ask(address, PATH, body)
+    stream = await open_stream(address, PATH, body)
     accepted = {"type": "accepted", "id": "t0", "model": "tiny", "n": 1, "codes_total": 4, "seed": 7, "label": "Bag"}
     assert await stream.event() == ("accepted", {**accepted, "deadline_ms": 80})
     ticket = pool.tickets[0]
@@ -43,7 +45,6 @@ async def test_accepted_previews_completed(address: str, pool: FakePool, metrics
     assert (last["outputs"][0]["stop_reason"], last["timing"]["queue_ms"]) == ("deadline", 0.5)
     assert base64.b64decode(last["outputs"][0]["b64"]) == PNG
     assert await stream.reader.readuntil(b"\r\n\r\n") == b"0\r\n\r\n"
-    stream.writer.close()
     await until(lambda: ticket.delivered)
     assert outcomes(metrics) == {"deadline": 1}
     assert b'anytime_first_preview_seconds_count{model="tiny"} 1.0' in metrics.exposition()
@@ -132,13 +133,13 @@ async def test_what_fails_later_is_an_event(
 
 @pytest.mark.parametrize("shown", [0, 1])
 async def test_a_reader_who_leaves_takes_the_request_back(
-    pool: FakePool, shown: int, caplog: pytest.LogCaptureFixture
+    open_stream: OpenStream, pool: FakePool, shown: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "service.request")
     pool.keep()
     app = app_over(pool, Settings())
     async with live(app, Settings()) as address:
-        stream = await StreamReader.ask(address, PATH, {"preview_ms": 1})
+        stream = await open_stream(address, PATH, {"preview_ms": 1})
         await stream.event()
         ticket = pool.tickets[0]
         for _ in range(shown):
@@ -154,10 +155,10 @@ async def test_a_reader_who_leaves_takes_the_request_back(
     assert not ticket.delivered
 
 
-async def test_a_slow_reader_gets_the_newest_preview(address: str, pool: FakePool) -> None:
+async def test_a_slow_reader_gets_the_newest_preview(open_stream: OpenStream, address: str, pool: FakePool) -> None:
     """One preview holds more than the connection does; while nobody reads, others come and none of them is kept."""
     pool.keep()
-    stream = await StreamReader.ask(address, PATH, {"n": 2, "preview_ms": 1})
+    stream = await open_stream(address, PATH, {"n": 2, "preview_ms": 1})
     await stream.event()
     ticket = pool.tickets[0]
     stream.pause()
@@ -174,12 +175,13 @@ async def test_a_slow_reader_gets_the_newest_preview(address: str, pool: FakePoo
     assert seen == [(0, b"0"), (0, b"9"), (1, b"9")]
     ticket.tell(result(ticket))
     assert (await stream.event())[0] == "completed"
-    stream.writer.close()
 
 
-async def test_a_reader_who_leaves_while_nothing_can_be_written(address: str, pool: FakePool, metrics: Metrics) -> None:
+async def test_a_reader_who_leaves_while_nothing_can_be_written(
+    open_stream: OpenStream, address: str, pool: FakePool, metrics: Metrics
+) -> None:
     pool.keep()
-    stream = await StreamReader.ask(address, PATH, {"preview_ms": 1})
+    stream = await open_stream(address, PATH, {"preview_ms": 1})
     await stream.event()
     ticket = pool.tickets[0]
     stream.pause()
@@ -191,10 +193,12 @@ async def test_a_reader_who_leaves_while_nothing_can_be_written(address: str, po
     await until(lambda: outcomes(metrics) == {"client_closed": 1})
 
 
-async def test_a_slow_reader_teaches_the_pool_nothing(address: str, pool: FakePool, metrics: Metrics) -> None:
+async def test_a_slow_reader_teaches_the_pool_nothing(
+    open_stream: OpenStream, address: str, pool: FakePool, metrics: Metrics
+) -> None:
     """The time that an answer waited for its reader is no measure of what sending costs."""
     pool.keep()
-    stream = await StreamReader.ask(address, PATH, {"preview_ms": 1})
+    stream = await open_stream(address, PATH, {"preview_ms": 1})
     await stream.event()
     ticket = pool.tickets[0]
     stream.pause()
@@ -208,32 +212,31 @@ async def test_a_slow_reader_teaches_the_pool_nothing(address: str, pool: FakePo
     names: list[str] = []
     while names[-1:] != ["completed"]:
         names.append((await stream.event())[0])
-    stream.writer.close()
     await until(lambda: outcomes(metrics) == {"complete": 1})
     assert len(names) < 4
     assert not ticket.delivered
 
 
-async def test_a_connection_serves_on_after_a_stream(address: str, pool: FakePool) -> None:
-    stream = await StreamReader.ask(address, PATH, {})
+async def test_a_connection_serves_on_after_a_stream(open_stream: OpenStream, address: str, pool: FakePool) -> None:
+    stream = await open_stream(address, PATH, {})
     assert [(await stream.event())[0] for _ in range(2)] == ["accepted", "completed"]
     assert await stream.reader.readuntil(b"\r\n\r\n") == b"0\r\n\r\n"
     stream.writer.write(b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n")
     assert (await asyncio.wait_for(stream.reader.readuntil(b"\r\n\r\n"), 10)).startswith(b"HTTP/1.1 200 ")
-    stream.writer.close()
 
 
-async def test_draining_ends_a_stream_with_what_there_is(pool: FakePool, metrics: Metrics) -> None:
+async def test_draining_ends_a_stream_with_what_there_is(
+    open_stream: OpenStream, pool: FakePool, metrics: Metrics
+) -> None:
     pool.keep()
     app = app_over(pool, Settings(), metrics)
     async with live(app, Settings()) as address:
-        stream = await StreamReader.ask(address, PATH, {})
+        stream = await open_stream(address, PATH, {})
         await stream.event()
         await app.state.server.drain()
         await app.state.server.idle()
         name, completed = await stream.event()
         assert (name, completed["outputs"][0]["stop_reason"]) == ("completed", "drain")
-        stream.writer.close()
     assert outcomes(metrics) == {"drain": 1}
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from api_client import api_client, counted
 from error_shapes import check_error
-from event_stream import StreamReader, parse
+from event_stream import OpenStream, parse
 from fake_pool import PNG, FakePool, FakeTicket, audio_manifest, manifest, result
 from live_server import until
 from socket_client import outcomes, preview
@@ -198,10 +198,10 @@ async def test_what_nobody_foresaw(client: httpx.AsyncClient, pool: FakePool) ->
     assert await counted(client) == {("tiny", "failed"): 1}
 
 
-async def test_partial_images(address: str, pool: FakePool, metrics: Metrics) -> None:
+async def test_partial_images(open_stream: OpenStream, address: str, pool: FakePool, metrics: Metrics) -> None:
     pool.keep()
     body = ask(seed=7, stream=True, partial_images=2, deadline_ms=90, output_format="jpeg", size="8x8")
-    stream = await StreamReader.ask(address, PATH, body)
+    stream = await open_stream(address, PATH, body)
     await until(lambda: bool(pool.tickets))
     (ticket,) = pool.tickets
     assert ticket.generation.preview_ms == 45
@@ -246,7 +246,6 @@ async def test_partial_images(address: str, pool: FakePool, metrics: Metrics) ->
     assert (last["anytime"]["stop_reason"], last["anytime"]["codes"]) == ("deadline", [0, 1, 2])
     assert "partial_image_index" not in last
     assert await stream.reader.readuntil(b"\r\n\r\n") == b"0\r\n\r\n"
-    stream.writer.close()
     await until(lambda: ticket.delivered)
     assert outcomes(metrics) == {"deadline": 1}
     assert b'anytime_first_preview_seconds_count{model="tiny"} 1.0' in metrics.exposition()
@@ -275,10 +274,10 @@ async def test_what_fails_later_is_an_event(client: httpx.AsyncClient, pool: Fak
 
 @pytest.mark.parametrize("partial_images", [0, 3])
 async def test_a_reader_who_leaves_takes_the_request_back(
-    address: str, pool: FakePool, metrics: Metrics, partial_images: int
+    open_stream: OpenStream, address: str, pool: FakePool, metrics: Metrics, partial_images: int
 ) -> None:
     pool.keep()
-    stream = await StreamReader.ask(address, PATH, ask(stream=True, partial_images=partial_images))
+    stream = await open_stream(address, PATH, ask(stream=True, partial_images=partial_images))
     await until(lambda: bool(pool.tickets))
     stream.leave()
     await until(lambda: pool.tickets[0].cancelled)
