@@ -32,13 +32,19 @@ not more.
 **Formats.** Images are sent as PNG, WebP, JPEG or `npy`, audio as WAV, FLAC, Ogg Vorbis or `npy`: inside JSON, or bare
 if `Accept` names one. `GET /v1/models` says which a model has.
 
-**Errors** are `application/problem+json` (RFC 9457) with a stable `type`.
+**Events.** `POST /v1/generate` with `Accept: text/event-stream` sends server-sent events: `accepted`, `preview`s at most
+every `preview_ms`, then exactly one `completed` or `error`. Every preview is a complete picture or clip.
+
+**Other clients.** `POST /v1/images/generations` is OpenAI's image generation; `/v2` is the Open Inference Protocol,
+with Triton's binary tensors. Both stand for requests as `POST /v1/generate` takes them.
+
+**Errors** are `application/problem+json` (RFC 9457) with a stable `type`; under `/v1/images/` they are OpenAI's, under
+`/v2` the Open Inference Protocol's.
 
 **Websocket `/v1/stream`.** Text messages in: `{"type": "generate", "id": "a", ...}` with the fields of
-`POST /v1/generate` and `preview_ms`, `binary`; `{"type": "stop", "id": "a"}` answers a request now;
-`{"type": "cancel", "id": "a"}` forgets it. Events out: `accepted`, `preview`, then exactly one `completed` or `error`,
-each with the request's `id`. Every preview is a complete picture or clip. With `"binary": true` the media follows its
-event as one binary frame. A `stop` or `cancel` that crosses the ending of its request has no effect.
+`POST /v1/generate` and `binary`; `{"type": "stop", "id": "a"}` answers a request now;
+`{"type": "cancel", "id": "a"}` forgets it. The same events out, each with the request's `id`. With `"binary": true` the
+media follows its event as one binary frame. A `stop` or `cancel` that crosses the ending of its request has no effect.
 """
 
 _ANSWERS = [
