@@ -32,8 +32,8 @@ not more.
 **Formats.** Images are sent as PNG, WebP, JPEG or `npy`, audio as WAV, FLAC, Ogg Vorbis or `npy`: inside JSON, or bare
 if `Accept` names one. `GET /v1/models` says which a model has.
 
-**Events.** `POST /v1/generate` with `Accept: text/event-stream` sends server-sent events: `accepted`, `preview`s at most
-every `preview_ms`, then exactly one `completed` or `error`. Every preview is a complete picture or clip.
+**Events.** `POST /v1/generate` with `Accept: text/event-stream` sends server-sent events: `accepted`, `preview`s at
+most every `preview_ms`, then exactly one `completed` or `error`. Every preview is a complete picture or clip.
 
 **Other clients.** `POST /v1/images/generations` is OpenAI's image generation; `/v2` is the Open Inference Protocol,
 with Triton's binary tensors. Both stand for requests as `POST /v1/generate` takes them.
