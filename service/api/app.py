@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from service.api import generate, health, models, openapi, stream
+from service.api import generate, health, models, openapi, playground, stream
 from service.api.arrival import ArrivalMiddleware, exchange_of
 from service.api.endpoints import Endpoints
 from service.api.inference import infer
@@ -32,6 +32,7 @@ _ROUTERS = (
     inference_models.router,
     inference_server.router,
     health.router,
+    playground.router,
 )
 _ENDPOINTS = {
     generate.GENERATE_PATH: generate.generate,
@@ -72,15 +73,10 @@ def create_app(settings: Settings, pool: Pool | None = None, metrics: Metrics | 
     app.state.server = server
     for router in _ROUTERS:
         app.include_router(router)
-    app.add_api_route("/", _home, include_in_schema=False)
     for kind in (ServiceError, HTTPException, Exception):
         app.add_exception_handler(kind, _refusal)
     app.entrance = ArrivalMiddleware(app.layers, Endpoints(_ENDPOINTS), server)
     return app
-
-
-async def _home() -> Response:
-    return RedirectResponse("/docs")
 
 
 async def _refusal(request: Request, error: Exception) -> Response:

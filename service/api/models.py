@@ -71,11 +71,22 @@ class ModelDescription(msgspec.Struct):
     ]
 
 
+class Limits(msgspec.Struct):
+    """What this server allows in a request, whatever the model."""
+
+    max_deadline_ms: Annotated[float, Meta(description="Longer deadlines are clamped to this.")]
+    default_deadline_ms: Annotated[float, Meta(description="The deadline of a request that names none.")]
+    max_samples: Annotated[int, Meta(description="The largest `n`.")]
+    max_scale: Annotated[int, Meta(description="The largest enlargement of a picture.")]
+    max_socket_requests: Annotated[int, Meta(description="Requests in progress on one websocket.")]
+
+
 class ModelList(msgspec.Struct):
-    """The loaded models, and the same as OpenAI's clients read a list."""
+    """The loaded models, the same as OpenAI's clients read a list, and the limits of the server."""
 
     models: list[ModelDescription]
     data: list[ModelEntry]
+    limits: Limits
     object: Literal["list"] = "list"
 
 
@@ -113,11 +124,12 @@ def describe(manifest: Manifest, server: Server) -> ModelDescription:
     responses={200: json_response("The loaded models.", "ModelList"), **problem_responses()},
 )
 async def list_models(request: Request) -> Response:
-    """Every loaded model: its media, codes, classes, defaults, quality curve and smallest deadline."""
+    """Every loaded model: its media, codes, classes, defaults, quality curve and smallest deadline; and the limits."""
     server = server_of(request)
     models = [describe(manifest, server) for manifest in server.pool.manifests.values()]
     entries = [ModelEntry(model.id, model.created) for model in models]
-    return Response(msgspec.json.encode(ModelList(models, entries)), media_type="application/json")
+    limits = msgspec.convert(server.settings, Limits, from_attributes=True)
+    return Response(msgspec.json.encode(ModelList(models, entries, limits)), media_type="application/json")
 
 
 @router.get(
