@@ -1,6 +1,6 @@
 // One request and its samples, as far as they have come.
 
-import { REASONS, slugOf } from "./words.js";
+import { REASONS } from "./words.js";
 
 /** What the first `codes` codes of a sample look or sound like. `atMs` since the request was sent, null if made afterwards. */
 class Picture {
@@ -117,9 +117,8 @@ export class Answer {
     this.changed();
   }
 
-  /** "16 of 16 codes in 15.6 ms" and the like are made of this: why a sample has no more codes, in words. */
+  /** Why a sample has no more codes, in words. */
   reason(sample) {
-    if (this.state === "failed") return slugOf(this.problem) === "cancelled" ? "cancelled" : "cut off";
     const allowed = sample.stopReason === "complete" && !sample.whole;
     return allowed ? "as many as were asked for" : (REASONS[sample.stopReason] ?? "");
   }

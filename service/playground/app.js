@@ -9,7 +9,7 @@ import { SingleView } from "./single.js";
 import { copyable } from "./snippets.js";
 import { explain } from "./words.js";
 
-const ASK_AGAIN_MS = 1_000; // at most so often is the smallest deadline asked for
+const SETTLED_MS = 3_000; // after which what an answer did to the load is over
 const STATES = { connecting: "connecting", open: "connected", waiting: "no connection", key: "needs a key" };
 
 const part = (id) => document.getElementById(id);
@@ -79,14 +79,15 @@ function askKey(problem) {
   return askForKey(part("key"), problem, apiKey() !== null);
 }
 
-let asked = 0;
+let settling = 0;
 
-/** The smallest feasible deadline follows the load. What comes too late or not at all is no harm. */
-async function askMinimum({ name }) {
-  if (performance.now() - asked < ASK_AGAIN_MS) return;
-  asked = performance.now();
-  const model = await readModel(name).catch(() => null);
-  if (model !== null) form.minimum(name, model.minimum_deadline_ms);
+/** The smallest feasible deadline follows the load: asked for again some time after an answer. */
+function askMinimum({ name }) {
+  clearTimeout(settling);
+  settling = setTimeout(async () => {
+    const model = await readModel(name).catch(() => null); // if the server is gone, that is said elsewhere
+    if (model !== null) form.minimum(name, model.minimum_deadline_ms);
+  }, SETTLED_MS);
 }
 
 function showView() {

@@ -22,6 +22,7 @@ export class Board {
   #parts;
   #hooks;
   #rows = []; // {answer, tile}
+  #left = 0; // beyond the server's limit, and not sent
   #scheduled = false;
 
   /** hooks: `connection`; `body()` of a single request; `model()`; `limit()`, of requests on a socket; `opened(answer)`. */
@@ -39,8 +40,8 @@ export class Board {
     });
   }
 
-  /** Send them all. */
-  fire() {
+  /** Send them all, once their tiles have been drawn: drawing is in nobody's time. */
+  async fire() {
     const body = this.#hooks.body();
     if (body === null || !this.#form.reportValidity()) return;
     for (const { answer, id } of this.#rows) if (answer.running) this.#hooks.connection.tell("cancel", id);
@@ -50,16 +51,17 @@ export class Board {
     const sent = wanted.slice(0, this.#hooks.limit());
     this.#left = wanted.length - sent.length;
     this.#rows = sent.map((ms, index) => this.#row({ ...body, deadline_ms: ms, seed: body.seed + (seeds.checked ? index : 0) }));
-    // Tiles were made before anything is sent, so that making them is in nobody's time.
     arrange(this.#parts.grid, this.#rows.map(({ tile }) => tile));
-    for (const row of this.#rows) {
+    const rows = this.#rows;
+    await frame();
+    await frame();
+    if (rows !== this.#rows) return; // others were sent meanwhile
+    for (const row of rows) {
       row.answer.sentAt = performance.now();
       row.id = this.#hooks.connection.send(row.answer.body, row.answer);
     }
     this.#say();
   }
-
-  #left = 0; // beyond the server's limit, and not sent
 
   #preset(values) {
     for (const [name, value] of Object.entries(values)) {
@@ -116,13 +118,18 @@ export class Board {
     if (ended.length) {
       const codes = ended.map(({ samples }) => samples[0].codes.length);
       const inTime = ended.filter(({ late }) => !late).length;
-      words.push(`${inTime} of them on time by this page's clock`, `longest ${time(Math.max(...ended.map(({ elapsedMs }) => elapsedMs)))}`);
+      words.push(`${inTime} of them on time by this page’s clock`, `longest ${time(Math.max(...ended.map(({ elapsedMs }) => elapsedMs)))}`);
       words.push(`${Math.min(...codes)} to ${count(Math.max(...codes), "code")}`);
     }
     if (failed.length) words.push(`${failed.length} refused`);
     if (this.#left) words.push(`${this.#left} not sent: the server takes ${this.#hooks.limit()} at once from one socket`);
     this.#parts.summary.textContent = words.join(" · ");
   }
+}
+
+/** Resolves when the next frame is about to be drawn. */
+function frame() {
+  return new Promise((resolve) => requestAnimationFrame(resolve));
 }
 
 function refusal(problem) {

@@ -2,25 +2,35 @@
 
 import { drawWave, samplesOf } from "./sound.js";
 
-const wanted = new WeakMap(); // canvas → what it is to show: a slower decoding must not overwrite a later picture
+const drawn = new WeakMap(); // canvas → the number of what is on it: a slow decoding must not overwrite a later picture
+let last = 0;
 
 /**
- * Draw a picture's own pixels, or a clip's wave; resolves when that is done, or something later is to be shown.
+ * Draw a picture's own pixels, or a clip's wave; resolves when that is done, or something later was drawn meanwhile.
  *
  * media: as GET /v1/models describes it. played: the share of a clip that was heard.
  */
 export async function paint(canvas, picture, media, played = 0) {
-  wanted.set(canvas, picture);
+  const number = ++last;
   try {
-    picture.drawable ??= media.type === "audio" ? samplesOf(picture.blob, media.sample_rate) : createImageBitmap(picture.blob);
-    const drawable = await picture.drawable;
-    if (wanted.get(canvas) !== picture) return;
-    if (media.type === "audio") drawWave(canvas, drawable, played);
-    else drawPixels(canvas, drawable);
-    canvas.dataset.codes = picture.codes;
+    const drawable = await decode(picture, media);
+    if (number > (drawn.get(canvas) ?? 0)) {
+      drawn.set(canvas, number);
+      canvas.dataset.codes = picture.codes;
+      if (media.type === "audio") drawWave(canvas, drawable, played);
+      else drawPixels(canvas, drawable);
+    }
+    drawable.close?.();
   } catch {
     canvas.dataset.broken = "true"; // a format that this browser cannot show can still be downloaded
   }
+}
+
+/** A bitmap, or the samples of a clip; only the latter, which are drawn again and again while they play, are kept. */
+function decode(picture, media) {
+  if (media.type === "image") return createImageBitmap(picture.blob);
+  picture.wave ??= samplesOf(picture.blob, media.sample_rate);
+  return picture.wave;
 }
 
 function drawPixels(canvas, bitmap) {
@@ -34,7 +44,7 @@ function drawPixels(canvas, bitmap) {
 
 /** Empty a canvas, in the shape of what will be shown. */
 export function clear(canvas, media) {
-  wanted.delete(canvas);
+  drawn.set(canvas, ++last);
   delete canvas.dataset.codes;
   if (media.type === "image") [canvas.height, canvas.width] = media.shape.slice(1);
   canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);

@@ -1,6 +1,6 @@
 // Shows again, slowly, what was too quick to be seen.
 
-const WATCHABLE_MS = 1_600;
+const WATCHABLE_MS = 1_400;
 const SLOWER = [2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 /** By how much to slow down what took so long; 1 if it could be watched as it was. */

@@ -5,8 +5,8 @@ import { QualityCurve } from "./curve.js";
 import { curl, python } from "./snippets.js";
 import { outcomeOf, Stage } from "./stage.js";
 import { TimeLine } from "./timeline.js";
-import { count, explain, percent, slugOf, time } from "./words.js";
 import { Variations } from "./variations.js";
+import { count, explain, percent, slugOf, time, write } from "./words.js";
 
 const DICE = 1_000_000;
 const ROOM = 1.2; // times the smallest deadline: it changes with the load
@@ -21,6 +21,9 @@ export class SingleView {
   #answer = null;
   #id = null;
   #scheduled = false;
+  #timeline;
+  #curve;
+  #variations;
 
   /** hooks: `ended(model)`, an answer has ended; `longestMs()`, that the server takes. */
   constructor(parts, { form, connection, notices, hooks }) {
@@ -42,10 +45,6 @@ export class SingleView {
     this.#act("extend", () => this.#extend());
     this.#act("continue", () => this.#continue());
   }
-
-  #timeline;
-  #curve;
-  #variations;
 
   /** Ask for a new sample. */
   generate() {
@@ -88,8 +87,8 @@ export class SingleView {
     const model = this.#form.model;
     if (model === null) return;
     const asked = this.#answer ?? { body: this.#form.body(), model };
-    this.#parts.curl.textContent = curl(asked.body, asked.model.media);
-    this.#parts.python.textContent = python(asked.body, asked.model.media);
+    write(this.#parts.curl, curl(asked.body, asked.model.media));
+    write(this.#parts.python, python(asked.body, asked.model.media));
   }
 
   #act(name, act) {
@@ -193,12 +192,21 @@ export class SingleView {
     const later = running ? Math.min(SOON * answer.deadlineMs, this.#hooks.longestMs()) : 0;
     this.#enable("stop", running);
     this.#enable("extend", running && later > answer.deadlineMs);
-    this.#parts.extend.textContent = later ? `Extend to ${time(later)}` : "Extend";
+    write(this.#parts.extend, `Extend to ${time(later)}`);
     this.#enable("continue", there && !sample.whole);
-    this.#parts.continue.textContent = there && !sample.whole ? `Continue for ${time(this.#form.deadline.ms)}` : "Continue";
+    write(this.#parts.continue, there && !sample.whole ? `Continue for ${time(this.#form.deadline.ms)}` : "Continue");
     this.#parts.continue.title = sample?.whole ? "It has all its codes" : "";
+    this.#swap(running);
     this.#enable("replay", there && answer.state === "ended");
     this.#enable("download", Boolean(sample?.latest));
+  }
+
+  /** More time is had by extending what runs and by continuing what has ended: one place for two buttons. */
+  #swap(running) {
+    const { extend, continue: goOn } = this.#parts;
+    const focused = [extend, goOn].includes(document.activeElement);
+    [extend.hidden, goOn.hidden] = [!running, running];
+    if (focused) (running ? extend : goOn).focus();
   }
 
   #enable(name, enabled) {

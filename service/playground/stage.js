@@ -5,7 +5,7 @@ import { prefix, spread, thin } from "./prefixes.js";
 import { moments, replay, slowness } from "./replay.js";
 import { fileName } from "./snippets.js";
 import { arrange, Tile } from "./tiles.js";
-import { count, percent, time } from "./words.js";
+import { count, percent, time, write } from "./words.js";
 
 const MOST_THUMBS = 16;
 
@@ -85,8 +85,9 @@ export class Stage {
       await Promise.all(missing.map((codes) => prefix(this.#hooks.connection, answer, sample, codes)));
       if (this.#answer !== answer || this.sample !== sample) return;
     }
+    const missed = slowness(answer.elapsedMs) > 1 && sample.codes.length - begun > 1;
     const stopped = sample.stopReason === "client_stop"; // who says stop wants to see what there is
-    if (!stopped && this.#chosen === null && this.#hooks.replays() && sample.codes.length - begun > 1) this.#replay();
+    if (missed && !stopped && this.#chosen === null && this.#hooks.replays()) this.#replay();
     this.render();
   }
 
@@ -203,9 +204,9 @@ export class Stage {
     const total = answer?.model.codes ?? 1;
     cells.style.setProperty("--total", String(total));
     cells.style.setProperty("--have", String(shown?.codes ?? 0));
-    codes.textContent = shown ? `${shown.codes} of ${count(sample.total, "code")}` : "\u00a0";
-    quality.textContent = shown ? `expected quality ${percent(shown.quality)}` : "";
-    outcome.textContent = answer ? outcomeOf(answer, sample) : "";
+    write(codes, shown ? `${shown.codes} of ${count(sample.total, "code")}` : "\u00a0");
+    write(quality, shown ? `expected quality ${percent(shown.quality)}` : "");
+    write(outcome, answer ? outcomeOf(answer, sample) : "");
   }
 
   #replay() {
@@ -251,6 +252,7 @@ export class Stage {
 /** One line on how it went. */
 export function outcomeOf(answer, sample) {
   if (answer.running) return `within ${time(answer.deadlineMs)} …`;
-  const reason = sample ? answer.reason(sample) : "nothing came";
+  if (answer.state === "failed") return sample ? "cut off" : "not answered";
+  const reason = answer.reason(sample);
   return `${reason} · ${time(answer.elapsedMs)} of ${time(answer.deadlineMs)}${answer.late ? ", late" : ""}`;
 }

@@ -3,8 +3,9 @@
 import { at, drawn, el } from "./svg.js";
 import { time } from "./words.js";
 
-const HEIGHT = 74;
-const BAR = { top: 22, height: 20 };
+const HEIGHT = 88;
+const BAR = { top: 30, height: 20 };
+const EDGE = 30; // nearer to it, words are written inwards
 const ROOM = 4; // times the answer's own time that the deadline may be away and still be drawn to scale
 
 /** The parts of an answer's time: what the server says it took, and what only the page can measure. */
@@ -37,7 +38,7 @@ export class TimeLine {
     this.#again();
     this.#svg.setAttribute("aria-label", this.#inWords());
     const said = answer?.timing ? parts(answer) : [];
-    this.#legend.replaceChildren(...said.flatMap(([kind, name, ms]) => entry(kind, name, time(ms))));
+    this.#legend.replaceChildren(...said.map(([kind, name, ms]) => entry(kind, name, time(ms))));
   }
 
   #inWords() {
@@ -67,26 +68,26 @@ export class TimeLine {
 
   #labels(width, x, elapsed, near) {
     const bottom = BAR.top + BAR.height;
-    const text = (words, place, anchor, kind) =>
-      el("text", { class: kind, x: place, y: bottom + 24, "text-anchor": anchor }, words);
+    const text = (words, place, y, anchor, kind) => el("text", { class: kind, x: place, y, "text-anchor": anchor }, words);
     const made = [el("path", { class: "now", d: `M${x(elapsed)} ${BAR.top - 4}V${bottom + 8}` })];
     const deadline = `deadline ${time(this.#answer.deadlineMs)}`;
     if (near) {
       const due = x(this.#answer.deadlineMs);
-      made.push(el("path", { class: "due", d: `M${due} ${BAR.top - 8}V${bottom + 8}` }));
+      made.push(el("path", { class: "due", d: `M${due} ${BAR.top - 14}V${bottom}` }));
     }
-    made.push(text(near ? deadline : `${deadline} →`, width, "end", "due"));
-    // Where both would not fit beside each other, the one to the left begins at the left edge.
-    const place = Math.min(x(elapsed), width - 190);
-    made.push(text(time(elapsed), Math.max(0, place), place < 40 ? "start" : "middle", "now"));
+    made.push(text(near ? deadline : `${deadline} →`, width, 11, "end", "due"));
+    const place = x(elapsed);
+    const anchor = place < EDGE ? "start" : place > width - EDGE ? "end" : "middle";
+    made.push(text(time(elapsed), place, bottom + 24, anchor, "now"));
     return made;
   }
 }
 
 function entry(kind, name, value) {
-  const [term, detail] = [document.createElement("dt"), document.createElement("dd")];
-  term.className = kind;
+  const [both, term, detail] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
+  both.className = kind;
   term.textContent = name;
   detail.textContent = value;
-  return [term, detail];
+  both.append(term, detail);
+  return both;
 }

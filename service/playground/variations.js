@@ -92,7 +92,10 @@ export class Variations {
       return `${title}. ${detail}`;
     }
     if (varied.running) return "Drawing …";
-    const shared = count(varied.body.codes.length, "code");
-    return `${varied.samples.length} that share ${shared}, in ${time(varied.elapsedMs)}. Choose one to go on with it.`;
+    const kept = varied.body.codes.length;
+    const took = `${varied.samples.length} that share ${count(kept, "code")}, in ${time(varied.elapsedMs)}.`;
+    const drawn = varied.samples.some(({ codes }) => codes.length > kept);
+    if (drawn || kept === varied.model.codes) return `${took} Choose one to go on with it.`;
+    return `${took} There was no time for any more codes: choose a later deadline, and vary again.`;
   }
 }

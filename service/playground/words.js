@@ -70,3 +70,8 @@ export function explain(problem) {
   const advice = ADVICE[slug] ? " " + ADVICE[slug] : "";
   return { title: problem.title || "Something went wrong", detail: (problem.detail || "") + wait + advice, minimum };
 }
+
+/** Write a text into an element, unless it is there. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
