@@ -59,10 +59,13 @@ export function readModel(name) {
   return read("v1/models/" + encodeURIComponent(name));
 }
 
-/** The socket's URL and subprotocols. Browsers cannot set headers on websockets, so the key goes as one of the latter. */
+/**
+ * The socket's URL and subprotocols. Browsers cannot set headers on websockets, so the key goes as one of the latter; the
+ * other is for the server to choose, so that it need not send the key back.
+ */
 export function socketAddress() {
   const url = address("v1/stream");
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   const key = apiKey();
-  return [url, key === null ? [] : [`anytime.key.${key}`]];
+  return [url, key === null ? [] : ["anytime", `anytime.key.${key}`]];
 }

@@ -155,10 +155,14 @@ async def test_other_request_ids_are_replaced(client: httpx.AsyncClient, sent: s
     assert other.headers["x-request-id"] != response.headers["x-request-id"]
 
 
-async def test_home_leads_to_the_documentation(client: httpx.AsyncClient) -> None:
-    response = await client.get("/")
-    assert (response.status_code, response.headers["location"]) == (307, "/docs")
-    assert (await client.get("/docs")).status_code == 200
+async def test_limits_are_told(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/v1/models")).json()["limits"] == {
+        "max_deadline_ms": 60_000,
+        "default_deadline_ms": 1_000,
+        "max_samples": 64,
+        "max_scale": 16,
+        "max_socket_requests": 64,
+    }
 
 
 async def test_large_bodies_are_refused_on_every_route(app: FastAPI, client: httpx.AsyncClient) -> None:
