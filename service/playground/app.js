@@ -32,7 +32,7 @@ const single = new SingleView(
     section: document.querySelector(".stage"),
     stripNote: part("strip-note"),
     variations: {
-      ...parts("kept", "number"),
+      ...parts("kept", "number", "vary"),
       section: part("variations"),
       form: part("variations").querySelector("form"),
       keep: part("keep-codes"),

@@ -49,11 +49,13 @@ export class TimeLine {
 
   #draw(width) {
     const answer = this.#answer;
+    const track = el("rect", { class: "track", x: 0, y: BAR.top, width, height: BAR.height, rx: 3 });
+    if (answer.state === "failed") return [track]; // the server has not said where the time went
     const elapsed = answer.elapsedMs ?? performance.now() - answer.sentAt;
     const near = answer.running || answer.deadlineMs <= ROOM * elapsed;
     const span = near ? Math.max(answer.deadlineMs, elapsed) * 1.04 : elapsed * 1.6;
     const x = (ms) => at(Math.min(ms / span, 1) * (width - 2));
-    const shapes = [el("rect", { class: "track", x: 0, y: BAR.top, width, height: BAR.height, rx: 3 })];
+    const shapes = [track];
     let start = 0;
     for (const [kind, , ms] of answer.timing ? parts(answer) : [["running", "", elapsed]]) {
       const left = x(start);

@@ -4,7 +4,7 @@ import { Answer } from "./answer.js";
 import { clear, paint } from "./media.js";
 import { prefix } from "./prefixes.js";
 import { arrange, Tile } from "./tiles.js";
-import { count, explain, time } from "./words.js";
+import { count, explain, time, write } from "./words.js";
 
 export class Variations {
   #parts;
@@ -21,7 +21,8 @@ export class Variations {
     parts.keep.addEventListener("input", () => this.#showPrefix());
     parts.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#vary();
+      if (this.#varied?.running) hooks.connection.tell("stop", this.#id);
+      else this.#vary();
     });
   }
 
@@ -55,14 +56,12 @@ export class Variations {
   }
 
   #vary() {
-    const { connection } = this.#hooks;
-    if (this.#varied?.running) connection.tell("cancel", this.#id);
     const n = Number(this.#parts.number.value);
     const body = this.#answer.bodyToVary(this.#sample, this.#kept, n, this.#hooks.seed(), this.#hooks.deadlineMs());
     this.#tiles.clear();
     const varied = new Answer(this.#answer.model, body, () => varied === this.#varied && this.#render());
     this.#varied = varied;
-    this.#id = connection.send(body, varied);
+    this.#id = this.#hooks.connection.send(body, varied);
     this.#render();
   }
 
@@ -76,7 +75,8 @@ export class Variations {
     });
     arrange(this.#parts.grid, tiles);
     for (const [at, tile] of tiles.entries()) tile.show(varied.samples[at].latest, varied.model.media);
-    this.#parts.note.textContent = this.#inWords();
+    write(this.#parts.note, this.#inWords());
+    write(this.#parts.vary, varied.running ? "Stop" : "Vary");
   }
 
   #tile(varied, sample) {

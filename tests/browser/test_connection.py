@@ -1,0 +1,84 @@
+"""The server goes away and comes back; it asks for a key."""
+
+from __future__ import annotations
+
+import io
+import socket
+from pathlib import Path
+
+from browsing import playground
+from fake_pool import FakePool, app_over, result
+from live_thread import Keyed, live_in_thread
+from PIL import Image
+from playwright.sync_api import Browser, expect
+from server_process import running_server
+
+from service.settings import Settings
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def test_the_server_goes_away_and_comes_back(browser: Browser, tiny_bundle: Path, tmp_path: Path) -> None:
+    port = ("--port", str(free_port()))
+    with running_server(tiny_bundle, tmp_path, *port) as first:
+        with playground(browser, first.url) as page:
+            page.open()
+            page["#request summary"].click()
+            page["#slow"].uncheck()
+            page.deadline("End")
+            page.ending(page.generate())
+            expect(page["#picture"]).to_have_attribute("data-codes", "6")
+            assert first.terminate() == 0
+            expect(page["#connection"]).to_have_attribute("data-state", "waiting")
+            expect(page["#notice"]).to_contain_text("The server does not answer")
+            assert page.codes_shown() == 6  # what is there stays
+            page["#generate"].click()
+            expect(page["#notice"]).to_contain_text("Not connected")
+            expect(page["#outcome"]).to_have_text("not answered")
+            with running_server(tiny_bundle, tmp_path, *port):
+                page.connected()
+                expect(page["#notice"]).to_be_empty()
+                assert page.ending(page.generate())["type"] == "completed"
+                expect(page["#picture"]).to_have_attribute("data-codes", "6")
+            # That a server did not answer is written to the console by the browser itself, whoever asks.
+            assert all("net::ERR_CONNECTION" in each for each in page.complaints), page.complaints
+            page.complaints.clear()
+
+
+def test_a_server_that_asks_for_a_key(browser: Browser) -> None:
+    pool, picture = FakePool(), io.BytesIO()
+    Image.new("L", (4, 4), 200).save(picture, "PNG")
+    pool.on_submit = lambda ticket: ticket.tell(result(ticket, data=picture.getvalue()))
+    app = app_over(pool, Settings())
+    assert app.entrance
+    app.entrance = Keyed(app.entrance, "s3cret")
+    with live_in_thread(app, Settings()) as url, playground(browser, url) as page:
+        page.page.goto(url)
+        expect(page["#connection"]).to_have_attribute("data-state", "key")
+        expect(page["#key-field"]).to_be_focused()
+        page.page.keyboard.type("guess")
+        page.page.keyboard.press("Enter")
+        expect(page["#key label"]).to_have_text("That key does not do: Unauthorized")
+        page.page.keyboard.type("s3cret")
+        page.page.keyboard.press("Enter")
+        page.connected()
+        expect(page["#key"]).to_be_hidden()
+        assert page.ending(page.generate())["type"] == "completed"
+        expect(page["#picture"]).to_have_attribute("data-codes", "4")
+        kept = page.page.evaluate("[Object.values(sessionStorage), Object.values(localStorage), document.cookie]")
+        assert kept == [["s3cret"], [], ""]
+        assert not any("s3cret" in address for address in page.requests)
+        # Code to copy names the key's variable, never the key.
+        for name in ("#curl", "#python"):
+            assert "s3cret" not in page[name].inner_text()
+            assert "ANYTIME_API_KEY" in page[name].inner_text()
+        page.page.reload()
+        page.connected()
+        # The browser itself writes to the console that it was answered 401.
+        assert page.complaints
+        assert all("401" in each for each in page.complaints)
+        page.complaints.clear()

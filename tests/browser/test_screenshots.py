@@ -1,0 +1,72 @@
+"""The pictures in docs/images, taken where ANYTIME_TEST_SCREENSHOTS names the folder for them.
+
+They are of the model that ships, with the fonts that the machine has; Inter is the first choice of the page.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from browsing import Playground, playground
+from playwright.sync_api import Browser, expect
+from server_process import ServerProcess
+
+FOLDER = os.environ.get("ANYTIME_TEST_SCREENSHOTS")
+LARGEST = 200_000  # bytes
+
+pytestmark = pytest.mark.skipif(not FOLDER, reason="ANYTIME_TEST_SCREENSHOTS names no folder")
+
+
+def take(page: Playground, name: str) -> None:
+    page.page.mouse.move(0, 0)
+    path = Path(FOLDER or "") / name
+    page.page.screenshot(path=path, animations="disabled")
+    assert path.stat().st_size < LARGEST
+
+
+def choose(page: Playground, label: str, deadline: str) -> None:
+    page.page.select_option("#label", label)
+    page.page.fill("#seed", "7")
+    page["#deadline"].focus()
+    while page["#deadline-value"].inner_text().replace("\u00a0", " ") != deadline:
+        page.page.keyboard.press("ArrowRight")
+
+
+def until_replayed(page: Playground) -> None:
+    expect(page["#strip .tile"]).to_have_count(16)
+    expect(page["#replaying"]).to_be_empty()
+
+
+def test_desktop(browser: Browser, quick: ServerProcess) -> None:
+    with playground(browser, quick.url, viewport={"width": 1280, "height": 920}) as page:
+        page.open()
+        choose(page, "sneaker", "80 ms")
+        page.generate()
+        until_replayed(page)
+        page.page.select_option("#number", "16")
+        page["#vary"].click()
+        expect(page["#varied .tile"]).to_have_count(16)
+        page["#variations-note"].filter(has_text="Choose one").wait_for()
+        page["#strip .tile"].nth(4).click()
+        take(page, "playground.png")
+
+
+def test_phone(browser: Browser, quick: ServerProcess) -> None:
+    phone = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
+    with playground(browser, quick.url, color_scheme="dark", **phone) as page:
+        page.open()
+        choose(page, "sneaker", "80 ms")
+        page.generate()
+        until_replayed(page)
+        take(page, "playground-phone.png")
+
+
+def test_board(browser: Browser, quick: ServerProcess) -> None:
+    with playground(browser, quick.url, viewport={"width": 1280, "height": 760}) as page:
+        page.open(view="#many")
+        page.page.select_option("#label", "ankle boot")
+        page["#ladder"].click()
+        expect(page["#results .tile:is([data-state=ended], [data-state=failed])"]).to_have_count(12)
+        take(page, "playground-board.png")
