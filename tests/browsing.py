@@ -9,13 +9,23 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 PATIENCE_MS = 60_000
 _FLAGS = (
@@ -28,13 +38,13 @@ _FLAGS = (
     "--disable-sync",
 )
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-# The socket lives in a worker, whose frames the browser's tools do not tell: what is said between worker and page is kept.
+# The socket lives in a worker, whose frames the browser's tools do not tell: what worker and page say is kept.
 _SPY = """
 window.spied = { told: [], heard: [] };
 window.Worker = class extends Worker {
   constructor(...given) {
     super(...given);
-    this.addEventListener("message", ({ data }) => spied.heard.push({ ...data, bytes: data.bytes?.byteLength ?? null }));
+    this.addEventListener("message", ({ data }) => spied.heard.push({ state: data.state, event: data.event }));
   }
   postMessage(message) {
     spied.told.push(message);
@@ -144,9 +154,9 @@ class Playground:
 
     def heard(self) -> list[dict[str, Any]]:
         """Everything that the server has said."""
-        return [each["event"] for each in self.page.evaluate("spied.heard") if "event" in each]
+        return [each["event"] for each in self.page.evaluate("spied.heard") if each.get("event")]
 
-    def until(self, condition: Any) -> None:
+    def until(self, condition: Callable[[], object]) -> None:
         """Wait until something is so."""
         for _ in range(PATIENCE_MS // 20):
             if condition():
@@ -197,11 +207,19 @@ def playground(browser: Browser, url: str, **options: Any) -> Iterator[Playgroun
 
 
 def _listen(context: BrowserContext, shown: Playground) -> None:
-    context.on("request", lambda request: shown.requests.append(request.url))
-    shown.page.on("pageerror", lambda error: shown.complaints.append(str(error)))
-    shown.page.on(
-        "console", lambda said: said.type in ("error", "warning") and shown.complaints.append(f"{said.type}: {said.text}")
-    )
+    def asked(request: Request) -> None:
+        shown.requests.append(request.url)
+
+    def failed(error: Error) -> None:
+        shown.complaints.append(str(error))
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            shown.complaints.append(f"{message.type}: {message.text}")
+
+    context.on("request", asked)
+    shown.page.on("pageerror", failed)
+    shown.page.on("console", said)
 
 
 def milliseconds(text: str) -> float:

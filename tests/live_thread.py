@@ -52,12 +52,14 @@ class Keyed:
         self.key = key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        known = (b"authorization", f"Bearer {self.key}".encode()) in scope["headers"]
         if scope["type"] == "websocket":
             await self._socket(scope, receive, send)
-        elif scope["path"].startswith("/v1/") and (b"authorization", f"Bearer {self.key}".encode()) not in scope["headers"]:
-            await JSONResponse({"title": "Unauthorized", "status": 401}, 401)(scope, receive, send)
-        else:
+        elif known or not scope["path"].startswith("/v1/"):
             await self.app(scope, receive, send)
+        else:
+            await JSONResponse({"title": "Unauthorized", "status": 401}, 401)(scope, receive, send)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if f"anytime.key.{self.key}" not in scope["subprotocols"]:
@@ -65,6 +67,8 @@ class Keyed:
             return
 
         async def choose(message: Message) -> None:
-            await send(message | {"subprotocol": "anytime"} if message["type"] == "websocket.accept" else message)
+            if message["type"] == "websocket.accept":
+                message["subprotocol"] = "anytime"
+            await send(message)
 
         await self.app(scope, receive, choose)

@@ -76,7 +76,7 @@ class Site:
         return _answer(self._page, request)
 
     def file(self, version: str, name: str, request: Request) -> Response:
-        """What the page of a version refers to. Raises HTTPException if there is no such file, or not of that version."""
+        """What the page of a version refers to. Raises HTTPException if there is no such file of that version."""
         if version != self.version or name not in self._files:
             raise HTTPException(404)
         return _answer(self._files[name], request)

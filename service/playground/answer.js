@@ -2,7 +2,7 @@
 
 import { REASONS } from "./words.js";
 
-/** What the first `codes` codes of a sample look or sound like. `atMs` since the request was sent, null if made afterwards. */
+/** What the first `codes` codes of a sample look or sound like; `atMs` after its request, null if made afterwards. */
 class Picture {
   constructor(bytes, mediaType, codes, atMs, quality) {
     this.blob = new Blob([bytes], { type: mediaType });

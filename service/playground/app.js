@@ -27,7 +27,20 @@ const form = new RequestForm(part("request"), {
 const single = new SingleView(
   {
     ...parts("well", "player", "cells", "codes", "quality", "outcome", "replaying", "strip", "siblings", "empty"),
-    ...parts("stop", "extend", "continue", "replay", "download", "timeline", "legend", "curve", "curl", "python", "slow", "said"),
+    ...parts(
+      "stop",
+      "extend",
+      "continue",
+      "replay",
+      "download",
+      "timeline",
+      "legend",
+      "curve",
+      "curl",
+      "python",
+      "slow",
+      "said",
+    ),
     canvas: part("picture"),
     section: document.querySelector(".stage"),
     stripNote: part("strip-note"),

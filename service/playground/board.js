@@ -25,7 +25,7 @@ export class Board {
   #left = 0; // beyond the server's limit, and not sent
   #scheduled = false;
 
-  /** hooks: `connection`; `body()` of a single request; `model()`; `limit()`, of requests on a socket; `opened(answer)`. */
+  /** hooks: `connection`; `body()` of one request; `model()`; `limit()`, of requests on a socket; `opened(answer)`. */
   constructor(form, parts, hooks) {
     [this.#form, this.#parts, this.#hooks] = [form, parts, hooks];
     for (const name of Object.keys(PRESETS)) {
@@ -50,8 +50,13 @@ export class Board {
     const wanted = steps.flatMap((ms) => Array(Number(copies.value)).fill(ms));
     const sent = wanted.slice(0, this.#hooks.limit());
     this.#left = wanted.length - sent.length;
-    this.#rows = sent.map((ms, index) => this.#row({ ...body, deadline_ms: ms, seed: body.seed + (seeds.checked ? index : 0) }));
-    arrange(this.#parts.grid, this.#rows.map(({ tile }) => tile));
+    this.#rows = sent.map((ms, index) =>
+      this.#row({ ...body, deadline_ms: ms, seed: body.seed + (seeds.checked ? index : 0) }),
+    );
+    arrange(
+      this.#parts.grid,
+      this.#rows.map(({ tile }) => tile),
+    );
     const rows = this.#rows;
     await frame();
     await frame();
@@ -105,7 +110,9 @@ export class Board {
     if (answer.state === "failed") tile.say(time(answer.body.deadline_ms), ...refusal(answer.problem));
     else if (sample) {
       tile.show(sample.latest, answer.model.media);
-      tile.say(time(answer.body.deadline_ms), time(answer.elapsedMs), `${sample.codes.length} of ${count(sample.total, "code")}`, answer.reason(sample));
+      const took = time(answer.elapsedMs) + (answer.late ? ", late" : "");
+      const codes = `${sample.codes.length} of ${count(sample.total, "code")}`;
+      tile.say(time(answer.body.deadline_ms), took, codes, answer.reason(sample));
     }
   }
 
@@ -118,11 +125,15 @@ export class Board {
     if (ended.length) {
       const codes = ended.map(({ samples }) => samples[0].codes.length);
       const inTime = ended.filter(({ late }) => !late).length;
-      words.push(`${inTime} of them on time by this page’s clock`, `longest ${time(Math.max(...ended.map(({ elapsedMs }) => elapsedMs)))}`);
+      words.push(
+        `${inTime} of them on time by this page’s clock`,
+        `longest ${time(Math.max(...ended.map(({ elapsedMs }) => elapsedMs)))}`,
+      );
       words.push(`${Math.min(...codes)} to ${count(Math.max(...codes), "code")}`);
     }
     if (failed.length) words.push(`${failed.length} refused`);
-    if (this.#left) words.push(`${this.#left} not sent: the server takes ${this.#hooks.limit()} at once from one socket`);
+    if (this.#left)
+      words.push(`${this.#left} not sent: the server takes ${this.#hooks.limit()} at once from one socket`);
     this.#parts.summary.textContent = words.join(" · ");
   }
 }

@@ -22,9 +22,9 @@ const NO_WEBSOCKET = ownProblem(
 );
 
 /**
- * Requests go out by `send`. A follower is told what becomes of its request: `accepted(event)`, `preview(event, bytes, atMs)`,
- * `completed(event, bytes, atMs)` and `failed(problem, atMs)`; one of the last two comes exactly once. `atMs` are milliseconds
- * since the request was sent, as the worker with the socket has measured them.
+ * Requests go out by `send`. A follower is told what becomes of its request: `accepted(event)`,
+ * `preview(event, bytes, atMs)`, `completed(event, bytes, atMs)` and `failed(problem, atMs)`; one of the last two comes
+ * exactly once. `atMs` are milliseconds since the request was sent, as the worker with the socket has measured them.
  */
 export class Connection {
   #worker = new Worker(new URL("./socket.js", import.meta.url));
@@ -55,7 +55,7 @@ export class Connection {
 
   /** Connect, and again whenever the connection ends, for as long as the page is there. */
   async keep() {
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       try {
         this.#onState("connecting");
         const served = await readModels();

@@ -57,7 +57,11 @@ export class QualityCurve {
     return [
       el("path", { class: "here", d: `M${across} ${bottom}V${up}H${EDGE.left}` }),
       el("circle", { class: "here", cx: across, cy: up, r: 6 }),
-      el("text", { class: "here", x: across + (left ? -10 : 10), y: up + 22, "text-anchor": left ? "end" : "start" }, words),
+      el(
+        "text",
+        { class: "here", x: across + (left ? -10 : 10), y: up + 22, "text-anchor": left ? "end" : "start" },
+        words,
+      ),
     ];
   }
 }

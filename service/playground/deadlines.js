@@ -83,7 +83,8 @@ export class DeadlineSlider {
     this.#output.textContent = time(this.ms);
     this.#input.setAttribute("aria-valuetext", time(this.ms) + (tooShort ? ", too short" : ""));
     const least = this.#minimumMs === null ? "" : time(atLeast(this.#minimumMs));
-    this.#hint.textContent = least && (tooShort ? `Too short at present: ${least} would do.` : `Smallest feasible now: ${least}`);
+    this.#hint.textContent =
+      least && (tooShort ? `Too short at present: ${least} would do.` : `Smallest feasible now: ${least}`);
     this.#hint.classList.toggle("warning", tooShort);
   }
 

@@ -17,10 +17,13 @@ export class Notices {
     text.textContent = detail;
     words.append(strong, text);
     const buttons = [];
-    if (action) buttons.push(this.#button(action.name, () => {
-      this.clear();
-      action.act();
-    }));
+    if (action)
+      buttons.push(
+        this.#button(action.name, () => {
+          this.clear();
+          action.act();
+        }),
+      );
     buttons.push(this.#button("Dismiss", () => this.clear()));
     this.#element.replaceChildren(words, ...buttons);
     this.#element.classList.add("notice");
@@ -44,7 +47,9 @@ export class Notices {
 export function askForKey(form, refused, wasTried) {
   form.hidden = false;
   form.elements.key.focus();
-  form.querySelector("label").textContent = wasTried ? `That key does not do: ${refused.title}` : "This server asks for an API key";
+  form.querySelector("label").textContent = wasTried
+    ? `That key does not do: ${refused.title}`
+    : "This server asks for an API key";
   return new Promise((resolve) => {
     form.addEventListener(
       "submit",

@@ -19,11 +19,16 @@ export function prefix(connection, answer, sample, codes) {
   if (!asked.has(sample)) asked.set(sample, new Map());
   const promises = asked.get(sample);
   if (!promises.has(codes)) {
-    promises.set(codes, turn().then(() => ask(connection, answer, sample, codes)).finally(() => {
-      promises.delete(codes);
-      running -= 1;
-      waiting.shift()?.();
-    }));
+    promises.set(
+      codes,
+      turn()
+        .then(() => ask(connection, answer, sample, codes))
+        .finally(() => {
+          promises.delete(codes);
+          running -= 1;
+          waiting.shift()?.();
+        }),
+    );
   }
   return promises.get(codes);
 }
@@ -38,7 +43,8 @@ function ask(connection, answer, sample, codes) {
     connection.send(answer.bodyOfPrefix(sample, codes, PATIENCE_MS), {
       accepted() {},
       preview() {},
-      completed: (event, bytes) => resolve(sample.take({ ...event.outputs[0], stop_reason: sample.stopReason }, bytes, null)),
+      completed: (event, bytes) =>
+        resolve(sample.take({ ...event.outputs[0], stop_reason: sample.stopReason }, bytes, null)),
       failed(problem) {
         console.debug("no picture of a prefix:", slugOf(problem));
         resolve(null);

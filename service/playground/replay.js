@@ -10,8 +10,8 @@ export function slowness(elapsedMs) {
 }
 
 /**
- * When each picture was there, in milliseconds: as measured, and for those that were made afterwards evenly between their
- * neighbours, since codes are drawn at an even pace.
+ * When each picture was there, in milliseconds: as measured, and for those that were made afterwards evenly between
+ * their neighbours, since codes are drawn at an even pace.
  *
  * pictures: by ascending number of codes; the last was measured. begun: codes that were given.
  */
@@ -32,7 +32,7 @@ export function replay(frames, factor, show, ended) {
   let next = 0;
   let request = requestAnimationFrame(function step(now) {
     let due = null;
-    while (next < frames.length && (now - start) >= frames[next].atMs * factor) due = frames[next++];
+    while (next < frames.length && now - start >= frames[next].atMs * factor) due = frames[next++];
     if (due !== null) show(due.picture);
     if (next < frames.length) request = requestAnimationFrame(step);
     else ended();

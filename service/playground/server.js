@@ -60,8 +60,8 @@ export function readModel(name) {
 }
 
 /**
- * The socket's URL and subprotocols. Browsers cannot set headers on websockets, so the key goes as one of the latter; the
- * other is for the server to choose, so that it need not send the key back.
+ * The socket's URL and subprotocols. Browsers cannot set headers on websockets, so the key goes as one of the latter;
+ * the other is for the server to choose, so that it need not send the key back.
  */
 export function socketAddress() {
   const url = address("v1/stream");

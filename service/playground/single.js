@@ -113,7 +113,8 @@ export class SingleView {
   #comeIntoView() {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const { top } = this.#parts.well.getBoundingClientRect();
-    if (top > innerHeight * 0.6) this.#parts.well.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+    if (top > innerHeight * 0.6)
+      this.#parts.well.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
   }
 
   /** The bar of the time that passes. */
@@ -143,8 +144,9 @@ export class SingleView {
     if (answer.state === "failed") this.#explain(answer);
     else {
       const { sample } = this.stage;
-      const quality = percent(sample.latest.quality);
-      this.#parts.said.textContent = `${sample.codes.length} of ${count(sample.total, "code")}, expected quality ${quality}. ${outcomeOf(answer, sample)}.`;
+      const codes = `${sample.codes.length} of ${count(sample.total, "code")}`;
+      const quality = `expected quality ${percent(sample.latest.quality)}`;
+      this.#parts.said.textContent = `${codes}, ${quality}. ${outcomeOf(answer, sample)}.`;
     }
     this.#hooks.ended(answer.model);
     this.stage.finish().then(() => answer === this.#answer && this.render());

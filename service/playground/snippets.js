@@ -37,7 +37,10 @@ export function curl(body, media) {
   const lines = [`curl -sS ${quoted(String(address("v1/generate")))}`, "-H 'Content-Type: application/json'"];
   if (!several) lines.push(`-H 'Accept: ${type}'`);
   if (apiKey() !== null) lines.push('-H "Authorization: Bearer $ANYTIME_API_KEY"');
-  lines.push(`-d ${quoted(JSON.stringify(plain(body)))}`, `-o ${quoted(several ? `${name}.json` : `${name}.${format}`)}`);
+  lines.push(
+    `-d ${quoted(JSON.stringify(plain(body)))}`,
+    `-o ${quoted(several ? `${name}.json` : `${name}.${format}`)}`,
+  );
   return lines.join(" \\\n     ");
 }
 

@@ -29,7 +29,8 @@ export class Stage {
     [this.#parts, this.#hooks] = [parts, hooks];
     parts.replay.addEventListener("click", () => this.sample && this.#answer.state !== "sent" && this.#replay());
     parts.download.addEventListener("click", () => this.#download());
-    for (const event of ["timeupdate", "ended", "play"]) parts.player.addEventListener(event, () => this.#followSound());
+    for (const event of ["timeupdate", "ended", "play"])
+      parts.player.addEventListener(event, () => this.#followSound());
     new ResizeObserver(() => this.#fitAgain()).observe(parts.section);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#fitAgain());
   }
@@ -139,7 +140,10 @@ export class Stage {
   /** The pictures to have thumbnails of, by ascending number of codes. */
   #strip() {
     const { pictures } = this.sample;
-    const counts = thin([...pictures.keys()].sort((one, other) => one - other), MOST_THUMBS);
+    const counts = thin(
+      [...pictures.keys()].sort((one, other) => one - other),
+      MOST_THUMBS,
+    );
     return counts.map((codes) => pictures.get(codes));
   }
 

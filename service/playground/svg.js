@@ -10,7 +10,7 @@ export function el(name, attributes = {}, ...children) {
   return element;
 }
 
-/** Draw into an SVG element, in CSS pixels, now and whenever its width changes. Returns the function that draws again. */
+/** Draw into an SVG element, in CSS pixels, whenever its width changes. Returns the function that draws again. */
 export function drawn(svg, height, draw) {
   const again = () => {
     const width = svg.clientWidth;

@@ -59,7 +59,15 @@ export class TimeLine {
     let start = 0;
     for (const [kind, , ms] of answer.timing ? parts(answer) : [["running", "", elapsed]]) {
       const left = x(start);
-      shapes.push(el("rect", { class: kind, x: left, y: BAR.top, width: Math.max(0, at(x(start + ms) - left)), height: BAR.height }));
+      shapes.push(
+        el("rect", {
+          class: kind,
+          x: left,
+          y: BAR.top,
+          width: Math.max(0, at(x(start + ms) - left)),
+          height: BAR.height,
+        }),
+      );
       start += ms;
     }
     for (const ms of answer.previewsAt) {
@@ -70,7 +78,8 @@ export class TimeLine {
 
   #labels(width, x, elapsed, near) {
     const bottom = BAR.top + BAR.height;
-    const text = (words, place, y, anchor, kind) => el("text", { class: kind, x: place, y, "text-anchor": anchor }, words);
+    const text = (words, place, y, anchor, kind) =>
+      el("text", { class: kind, x: place, y, "text-anchor": anchor }, words);
     const made = [el("path", { class: "now", d: `M${x(elapsed)} ${BAR.top - 4}V${bottom + 8}` })];
     const deadline = `deadline ${time(this.#answer.deadlineMs)}`;
     if (near) {

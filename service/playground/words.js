@@ -55,13 +55,17 @@ const ADVICE = {
   "model-not-found": "The server has other models now; the list was read again. Choose one of them.",
 };
 
-/** What happened and what to do about it: {title, detail, minimum}, the last in milliseconds where a deadline was too short. */
+/** What happened and what to do: {title, detail, minimum}, the last in milliseconds where a deadline was too short. */
 export function explain(problem) {
   const slug = slugOf(problem);
   const minimum = problem.minimum_deadline_ms ?? null;
   if (slug === "deadline-infeasible" && minimum !== null) {
     const least = time(atLeast(minimum));
-    return { title: "Refused: too short", detail: `Not even the smallest answer fits; ${least} would do now.`, minimum };
+    return {
+      title: "Refused: too short",
+      detail: `Not even the smallest answer fits; ${least} would do now.`,
+      minimum,
+    };
   }
   if (slug === "invalid-field") {
     return { title: "Refused: a field is out of bounds", detail: problem.detail, minimum };

@@ -52,4 +52,3 @@ def quick_page(browser: Browser, quick: ServerProcess) -> Iterator[Playground]:
     """The playground of the model that ships."""
     with playground(browser, quick.url) as each:
         yield each
-

@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 from server_process import running_server
 
+from service.api.openapi import DocumentedApp
 from service.settings import Settings
 
 
@@ -24,29 +25,28 @@ def free_port() -> int:
 
 def test_the_server_goes_away_and_comes_back(browser: Browser, tiny_bundle: Path, tmp_path: Path) -> None:
     port = ("--port", str(free_port()))
-    with running_server(tiny_bundle, tmp_path, *port) as first:
-        with playground(browser, first.url) as page:
-            page.open()
-            page["#request summary"].click()
-            page["#slow"].uncheck()
-            page.deadline("End")
-            page.ending(page.generate())
+    with running_server(tiny_bundle, tmp_path, *port) as first, playground(browser, first.url) as page:
+        page.open()
+        page["#request summary"].click()
+        page["#slow"].uncheck()
+        page.deadline("End")
+        page.ending(page.generate())
+        expect(page["#picture"]).to_have_attribute("data-codes", "6")
+        assert first.terminate() == 0
+        expect(page["#connection"]).to_have_attribute("data-state", "waiting")
+        expect(page["#notice"]).to_contain_text("The server does not answer")
+        assert page.codes_shown() == 6  # what is there stays
+        page["#generate"].click()
+        expect(page["#notice"]).to_contain_text("Not connected")
+        expect(page["#outcome"]).to_have_text("not answered")
+        with running_server(tiny_bundle, tmp_path, *port):
+            page.connected()
+            expect(page["#notice"]).to_be_empty()
+            assert page.ending(page.generate())["type"] == "completed"
             expect(page["#picture"]).to_have_attribute("data-codes", "6")
-            assert first.terminate() == 0
-            expect(page["#connection"]).to_have_attribute("data-state", "waiting")
-            expect(page["#notice"]).to_contain_text("The server does not answer")
-            assert page.codes_shown() == 6  # what is there stays
-            page["#generate"].click()
-            expect(page["#notice"]).to_contain_text("Not connected")
-            expect(page["#outcome"]).to_have_text("not answered")
-            with running_server(tiny_bundle, tmp_path, *port):
-                page.connected()
-                expect(page["#notice"]).to_be_empty()
-                assert page.ending(page.generate())["type"] == "completed"
-                expect(page["#picture"]).to_have_attribute("data-codes", "6")
-            # That a server did not answer is written to the console by the browser itself, whoever asks.
-            assert all("net::ERR_CONNECTION" in each for each in page.complaints), page.complaints
-            page.complaints.clear()
+        # That a server did not answer is written to the console by the browser itself, whoever asks.
+        assert all("net::ERR_CONNECTION" in each for each in page.complaints), page.complaints
+        page.complaints.clear()
 
 
 def test_a_server_that_asks_for_a_key(browser: Browser) -> None:
@@ -54,6 +54,7 @@ def test_a_server_that_asks_for_a_key(browser: Browser) -> None:
     Image.new("L", (4, 4), 200).save(picture, "PNG")
     pool.on_submit = lambda ticket: ticket.tell(result(ticket, data=picture.getvalue()))
     app = app_over(pool, Settings())
+    assert isinstance(app, DocumentedApp)
     assert app.entrance
     app.entrance = Keyed(app.entrance, "s3cret")
     with live_in_thread(app, Settings()) as url, playground(browser, url) as page:

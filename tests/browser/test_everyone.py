@@ -12,10 +12,12 @@ TARGET = 40  # CSS pixels
 
 _TARGETS = """() => Array.from(document.querySelectorAll("a, button, select, summary, input, label.toggle"))
   .filter((each) => each.checkVisibility() && !each.matches(".skip, [type=checkbox]"))
-  .map((each) => [each.id || each.textContent, each.getBoundingClientRect().width, each.getBoundingClientRect().height])"""
-_UNNAMED = """() => Array.from(document.querySelectorAll("button, input, select, a, canvas, [role=group], section, form"))
+  .map((each) => [each.id || each.textContent, each.getBoundingClientRect()])
+  .map(([name, { width, height }]) => [name, width, height])"""
+_UNNAMED = """() => Array.from(document.querySelectorAll("button, input, select, a, canvas, [role=group], section"))
   .filter((each) => each.checkVisibility() && !each.matches("[aria-hidden=true], [aria-hidden=true] *"))
-  .filter((each) => !(each.ariaLabel || each.textContent.trim() || each.labels?.length || each.hasAttribute("aria-labelledby")))
+  .filter((each) => !(each.ariaLabel || each.ariaLabelledByElements?.length || each.labels?.length))
+  .filter((each) => each.matches("[role=group], section") || !each.textContent.trim())
   .map((each) => each.outerHTML)"""
 
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +18,7 @@ CODES = 16
 PATIENT = 50_000  # milliseconds: a machine that was just taken away still gives all codes
 
 
-def whole_sample(page: Playground) -> dict[str, object]:
+def whole_sample(page: Playground) -> dict[str, Any]:
     """A sneaker with all its codes."""
     page.page.select_option("#label", "sneaker")
     page.deadline("End")

@@ -40,14 +40,15 @@ def until_replayed(page: Playground) -> None:
 
 
 def test_desktop(browser: Browser, quick: ServerProcess) -> None:
-    with playground(browser, quick.url, viewport={"width": 1280, "height": 920}) as page:
+    with playground(browser, quick.url, viewport={"width": 1280, "height": 1000}) as page:
         page.open()
-        choose(page, "sneaker", "80 ms")
+        choose(page, "sneaker", "200 ms")
         page.generate()
         until_replayed(page)
-        page.page.select_option("#number", "16")
+        page["#keep-codes"].focus()
+        page.page.keyboard.press("Home")
         page["#vary"].click()
-        expect(page["#varied .tile"]).to_have_count(16)
+        expect(page["#varied .tile"]).to_have_count(8)
         page["#variations-note"].filter(has_text="Choose one").wait_for()
         page["#strip .tile"].nth(4).click()
         take(page, "playground.png")
@@ -57,7 +58,7 @@ def test_phone(browser: Browser, quick: ServerProcess) -> None:
     phone = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
     with playground(browser, quick.url, color_scheme="dark", **phone) as page:
         page.open()
-        choose(page, "sneaker", "80 ms")
+        choose(page, "sneaker", "200 ms")
         page.generate()
         until_replayed(page)
         take(page, "playground-phone.png")
