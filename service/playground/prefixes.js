@@ -3,11 +3,8 @@
 import { slugOf } from "./words.js";
 
 const PATIENCE_MS = 10_000;
-const AT_ONCE = 8; // beside which a request of the person's own still finds a place on the socket
+const AT_ONCE = 4; // beside which a person's own requests find a place, also where a key may have few
 const asked = new WeakMap(); // sample → Map(codes → promise)
-
-let running = 0;
-const waiting = [];
 
 /**
  * The picture after so many codes: kept, or decoded by the server from the answer's codes.
@@ -21,21 +18,18 @@ export function prefix(connection, answer, sample, codes) {
   if (!promises.has(codes)) {
     promises.set(
       codes,
-      turn()
-        .then(() => ask(connection, answer, sample, codes))
-        .finally(() => {
-          promises.delete(codes);
-          running -= 1;
-          waiting.shift()?.();
-        }),
+      ask(connection, answer, sample, codes).finally(() => promises.delete(codes)),
     );
   }
   return promises.get(codes);
 }
 
-async function turn() {
-  if (running >= AT_ONCE) await new Promise((resolve) => waiting.push(resolve));
-  running += 1;
+/** Have the pictures after all these numbers of codes, or as many as the server is willing to decode. */
+export async function prefixes(connection, answer, sample, wanted) {
+  for (let at = 0; at < wanted.length; at += AT_ONCE) {
+    const asking = wanted.slice(at, at + AT_ONCE).map((codes) => prefix(connection, answer, sample, codes));
+    if ((await Promise.all(asking)).includes(null)) return; // it has others to serve
+  }
 }
 
 function ask(connection, answer, sample, codes) {

@@ -1,7 +1,7 @@
 // One sample, large: as it comes, as it came, and after any number of its codes.
 
 import { clear, evenWidth, extension, paint } from "./media.js";
-import { prefix, spread, thin } from "./prefixes.js";
+import { prefixes, spread, thin } from "./prefixes.js";
 import { moments, replay, slowness } from "./replay.js";
 import { fileName } from "./snippets.js";
 import { arrange, Tile } from "./tiles.js";
@@ -83,7 +83,7 @@ export class Stage {
     const begun = answer.body.codes?.length ?? 0;
     if (sample.pictures.size < Math.min(MOST_THUMBS, sample.codes.length)) {
       const missing = spread(sample.codes.length, MOST_THUMBS).filter((codes) => !sample.pictures.has(codes));
-      await Promise.all(missing.map((codes) => prefix(this.#hooks.connection, answer, sample, codes)));
+      await prefixes(this.#hooks.connection, answer, sample, missing);
       if (this.#answer !== answer || this.sample !== sample) return;
     }
     const missed = slowness(answer.elapsedMs) > 1 && sample.codes.length - begun > 1;

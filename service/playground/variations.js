@@ -14,6 +14,7 @@ export class Variations {
   #varied = null; // the answer with the variations
   #id = null;
   #tiles = new Map();
+  #looking = false;
 
   /** hooks: `connection`; `deadlineMs()`; `seed()`, a new one; `opened(answer, index)`, a variation was chosen. */
   constructor(parts, hooks) {
@@ -43,16 +44,22 @@ export class Variations {
     return Number(this.#parts.keep.value);
   }
 
+  /** Say how many codes are kept, and show what they look like; while a picture is on its way no other is asked for. */
   async #showPrefix() {
-    const [answer, sample, kept] = [this.#answer, this.#sample, this.#kept];
-    const { keep, kept: words, canvas } = this.#parts;
-    const said = `${kept} of ${count(sample.codes.length, "code")}`;
-    words.textContent = said;
-    keep.setAttribute("aria-valuetext", said);
-    const picture = await prefix(this.#hooks.connection, answer, sample, kept);
-    if (picture === null || sample !== this.#sample || kept !== this.#kept) return;
-    paint(canvas, picture, answer.model.media);
-    canvas.setAttribute("aria-label", `The sample after ${count(kept, "code")}`);
+    const { keep, kept, canvas } = this.#parts;
+    write(kept, `${this.#kept} of ${count(this.#sample.codes.length, "code")}`);
+    keep.setAttribute("aria-valuetext", kept.textContent);
+    if (this.#looking) return;
+    this.#looking = true;
+    const [answer, sample, codes] = [this.#answer, this.#sample, this.#kept];
+    const picture = await prefix(this.#hooks.connection, answer, sample, codes);
+    this.#looking = false;
+    if (this.#sample === null) return;
+    if (sample !== this.#sample || codes !== this.#kept) this.#showPrefix();
+    else if (picture !== null) {
+      paint(canvas, picture, answer.model.media);
+      canvas.setAttribute("aria-label", `The sample after ${count(codes, "code")}`);
+    }
   }
 
   #vary() {

@@ -61,6 +61,9 @@ def test_a_server_that_asks_for_a_key(browser: Browser) -> None:
         page.page.goto(url)
         expect(page["#connection"]).to_have_attribute("data-state", "key")
         expect(page["#key-field"]).to_be_focused()
+        page["#generate"].click()
+        assert page.sent() == []  # there is no model to ask yet
+        page["#key-field"].focus()
         page.page.keyboard.type("guess")
         page.page.keyboard.press("Enter")
         expect(page["#key label"]).to_have_text("That key does not do: Unauthorized")

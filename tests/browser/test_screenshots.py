@@ -1,27 +1,23 @@
-"""The pictures in docs/images, taken where ANYTIME_TEST_SCREENSHOTS names the folder for them.
+"""Takes the pictures in docs/images anew; only where asked to, with `-m screenshots`.
 
 They are of the model that ships, with the fonts that the machine has; Inter is the first choice of the page.
 """
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from browsing import Playground, playground
 from playwright.sync_api import Browser, expect
-from server_process import ServerProcess
+from server_process import ROOT, ServerProcess
 
-FOLDER = os.environ.get("ANYTIME_TEST_SCREENSHOTS")
 LARGEST = 200_000  # bytes
 
-pytestmark = pytest.mark.skipif(not FOLDER, reason="ANYTIME_TEST_SCREENSHOTS names no folder")
+pytestmark = pytest.mark.screenshots
 
 
 def take(page: Playground, name: str) -> None:
     page.page.mouse.move(0, 0)
-    path = Path(FOLDER or "") / name
+    path = ROOT / "docs" / "images" / name
     page.page.screenshot(path=path, animations="disabled")
     assert path.stat().st_size < LARGEST
 
