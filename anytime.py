@@ -2,7 +2,7 @@
 
     from anytime import AnytimeClient, AsyncAnytimeClient
 
-Both are made when they are asked for: a program that wants a client needs nothing of the commands, nor they of it.
+What is here is made when it is asked for: a program that wants a client loads nothing of the commands, nor they of it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import typer
 
-    from service.client import (
-        Answer,
-        AnytimeClient,
-        AsyncAnytimeClient,
+    from service.client.asynchronous import AsyncAnytimeClient, AsyncStream
+    from service.client.budget import Retries
+    from service.client.errors import (
+        Cancelled,
         ClientError,
         DeadlineInfeasible,
         InvalidRequest,
+        ModelNotFound,
+        NotUnderstood,
         Overloaded,
-        Preview,
         Refused,
+        SampleFileError,
+        ServerFailed,
+        TimedOut,
+        TooManyRequests,
+        TryLater,
+        Unauthorised,
         Unreachable,
-        read_sample,
     )
+    from service.client.metadata import read_sample, read_samples
+    from service.client.samples import Answer, Model, Output, Preview, Sample
+    from service.client.sync import AnytimeClient, Stream
 
     app: typer.Typer
 
@@ -35,15 +44,32 @@ __all__ = [
     "Answer",
     "AnytimeClient",
     "AsyncAnytimeClient",
+    "AsyncStream",
+    "Cancelled",
     "ClientError",
     "DeadlineInfeasible",
     "InvalidRequest",
+    "Model",
+    "ModelNotFound",
+    "NotUnderstood",
+    "Output",
     "Overloaded",
     "Preview",
     "Refused",
+    "Retries",
+    "Sample",
+    "SampleFileError",
+    "ServerFailed",
+    "Stream",
+    "TimedOut",
+    "TooManyRequests",
+    "TryLater",
+    "Unauthorised",
     "Unreachable",
     "read_sample",
+    "read_samples",
 ]
+_MODULES = ("asynchronous", "budget", "errors", "metadata", "samples", "sync")  # of the client, which have all these
 
 
 @functools.cache
@@ -79,11 +105,14 @@ def main() -> None:
 
 
 def __getattr__(name: str) -> object:
-    """What is here and is made when it is asked for."""
+    """What is here, made now that it is asked for."""
     if name == "app":
         return command_line()
     if name in __all__:
-        return getattr(importlib.import_module("service.client"), name)
+        for module in _MODULES:
+            found = getattr(importlib.import_module(f"service.client.{module}"), name, None)
+            if found is not None:
+                return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

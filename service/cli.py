@@ -12,6 +12,8 @@ from pydantic.fields import FieldInfo
 
 from models.cli import bench
 from service.bench.cli import api, deadline
+from service.client.environment import API_KEY, URL, USUAL_URL
+from service.client.request import KEPT
 from service.commands.simulate import simulate
 from service.settings import Settings, read_settings
 
@@ -76,29 +78,56 @@ def generate(
     out: Annotated[
         Path, typer.Option(help="Where to write; the suffix decides: .png .webp .jpg, .wav .flac .ogg, or .npy.")
     ] = Path("out.png"),
-    url: Annotated[str, typer.Option(help="The server.")] = "http://127.0.0.1:8000",
+    url: Annotated[str, typer.Option(help="The server.", envvar=URL)] = USUAL_URL,
+    api_key: Annotated[str | None, typer.Option(help="Shown to the server.", envvar=API_KEY)] = None,
     model: Annotated[str | None, typer.Option(help="Name of the model, if several are loaded.")] = None,
-    deadline_ms: Annotated[list[float] | None, typer.Option(help="Milliseconds; repeat it to compare.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Decides the sample; random if left out.")] = None,
+    deadline_ms: Annotated[
+        list[float] | None, typer.Option(min=0.001, help="Milliseconds; repeat it to compare.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Decides the sample; random if left out.")] = None,
     label: Annotated[str | None, typer.Option(help="Class to draw, by name or index.")] = None,
-    n: Annotated[int, typer.Option(help="Samples per request.")] = 1,
-    scale: Annotated[int | None, typer.Option(help="Enlarge a picture by a whole factor; 8 if left out.")] = None,
+    n: Annotated[int, typer.Option(min=1, help="Samples per request.")] = 1,
+    scale: Annotated[
+        int | None, typer.Option(min=1, help="Enlarge a picture by a whole factor; 8 if left out.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it getting better; Ctrl-C takes it as it is.")] = False,
+    further: Annotated[
+        Path | None, typer.Option("--continue", help="A file written by this command: the same sample, finer.")
+    ] = None,
+    vary: Annotated[
+        Path | None, typer.Option(help="A file written by this command: other samples that begin like it.")
+    ] = None,
+    keep: Annotated[int, typer.Option(min=0, help="With --vary: how many first codes stay as they are.")] = KEPT,
+    pick: Annotated[
+        int | None, typer.Option(min=0, help="Which sample of a file that holds several, from 0 on.")
+    ] = None,
 ) -> None:
-    """Ask a server for a picture or a clip; with several deadlines, for the same picture at each.
+    r"""Ask a server for a picture or a clip; with several deadlines, for the same picture at each.
 
-    Several deadlines or samples are written side by side into one picture, and listed in a table.
+    Several deadlines or samples are written side by side into one picture, and listed in a table. In a terminal the
+    picture is shown, too. Files carry their codes, so that --continue and --vary can go on from them.
 
     Examples:
-        anytime generate --deadline-ms 50 --seed 7 --out x.png
+        anytime generate --label sneaker --deadline-ms 50 --seed 7 --out x.png
+
+        anytime generate --label sneaker --out strip.png \
+            --deadline-ms 10 --deadline-ms 50 --deadline-ms 2000
+
+        anytime generate --label bag --deadline-ms 500 --watch --out bag.png
+
+        anytime generate --continue x.png --deadline-ms 2000 --out finer.png
+
+        anytime generate --vary x.png --keep 2 --n 8 --out like-it.png
 
         anytime generate --model spoken-digits --label seven --out seven.wav
-
-        anytime generate --deadline-ms 10 --deadline-ms 50 --deadline-ms 2000 --label sneaker --out strip.png
     """
     from service.commands import generate as command
 
-    wish = command.Wish(model=model, seed=seed, label=label, n=n, scale=scale)
-    command.generate(url, wish, deadline_ms or [], out)
+    if further is not None and vary is not None:
+        raise typer.BadParameter("a sample is continued or varied, not both", param_hint="--continue / --vary")
+    source = vary if further is None else further
+    wish = command.Wish(model, seed, label, n, scale, source, vary is not None, keep, pick)
+    command.generate(wish, deadline_ms or [], out, url=url, api_key=api_key, watch=watch)
 
 
 def _print_settings(settings: Settings, origins: dict[str, str]) -> None:

@@ -14,58 +14,5 @@ errors.py                  what can go wrong
 metadata.py, containers/   what saved files say of themselves
 environment.py             the address and the key in the environment
 
-Nothing here is the server's, and nothing but the shells does I/O.
+Nothing here is the server's, and nothing but the shells does I/O. What programs need is to be had from `anytime`.
 """
-
-from service.client.asynchronous import AsyncAnytimeClient, AsyncStream
-from service.client.budget import Retries
-from service.client.errors import (
-    Cancelled,
-    ClientError,
-    DeadlineInfeasible,
-    InvalidRequest,
-    ModelNotFound,
-    NotUnderstood,
-    Overloaded,
-    Refused,
-    SampleFileError,
-    ServerFailed,
-    TimedOut,
-    TooManyRequests,
-    TryLater,
-    Unauthorised,
-    Unreachable,
-)
-from service.client.metadata import read_sample, read_samples
-from service.client.samples import Answer, Model, Output, Preview, Sample
-from service.client.sync import AnytimeClient, Stream
-
-__all__ = [
-    "Answer",
-    "AnytimeClient",
-    "AsyncAnytimeClient",
-    "AsyncStream",
-    "Cancelled",
-    "ClientError",
-    "DeadlineInfeasible",
-    "InvalidRequest",
-    "Model",
-    "ModelNotFound",
-    "NotUnderstood",
-    "Output",
-    "Overloaded",
-    "Preview",
-    "Refused",
-    "Retries",
-    "Sample",
-    "SampleFileError",
-    "ServerFailed",
-    "Stream",
-    "TimedOut",
-    "TooManyRequests",
-    "TryLater",
-    "Unauthorised",
-    "Unreachable",
-    "read_sample",
-    "read_samples",
-]

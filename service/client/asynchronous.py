@@ -28,13 +28,13 @@ class AsyncAnytimeClient(ClientBase):
 
     async def generate(self, **options: Unpack[Options]) -> Answer:
         """The best samples that the deadline allows."""
-        return await self._ask(Request.of(options))
+        return await self.ask(Request.of(options))
 
     async def refine(
         self, source: Sample | str | Path, *, pick: int | None = None, **options: Unpack[Further]
     ) -> Answer:
         """The same sample, finer."""
-        return await self._ask(refining(sample_of(source, pick), options))
+        return await self.ask(refining(sample_of(source, pick), options))
 
     async def vary(
         self,
@@ -47,7 +47,23 @@ class AsyncAnytimeClient(ClientBase):
         **options: Unpack[Further],
     ) -> Answer:
         """Other samples of one look with this one."""
-        return await self._ask(varying(sample_of(source, pick), n, keep, seed, options))
+        return await self.ask(varying(sample_of(source, pick), n, keep, seed, options))
+
+    async def ask(self, request: Request) -> Answer:
+        """What `generate`, `refine` and `vary` do, with a request that was put together before."""
+        steps = exchange(request, self._terms.budget(request.deadline_ms), self._terms)
+        outcome: Outcome = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as end:
+                answer: Answer = end.value
+                return answer
+            if isinstance(step, Pause):
+                await asyncio.sleep(step.seconds)
+                outcome = None
+            else:
+                outcome = await self._post(step)
 
     def stream(self, *, preview_ms: float | None = 20.0, **options: Unpack[Options]) -> AsyncStream:
         """The same as `generate`, watched."""
@@ -77,21 +93,6 @@ class AsyncAnytimeClient(ClientBase):
 
     def _open(self) -> None:
         self._http = httpx.AsyncClient(**self._address.http_options(self._terms.patience_s))
-
-    async def _ask(self, request: Request) -> Answer:
-        steps = exchange(request, self._terms.budget(request.deadline_ms), self._terms)
-        outcome: Outcome = None
-        while True:
-            try:
-                step = steps.send(outcome)
-            except StopIteration as end:
-                answer: Answer = end.value
-                return answer
-            if isinstance(step, Pause):
-                await asyncio.sleep(step.seconds)
-                outcome = None
-            else:
-                outcome = await self._post(step)
 
     async def _post(self, step: Post) -> Reply | Broken:
         async def body() -> AsyncIterator[bytes]:

@@ -20,12 +20,14 @@ AnytimeError (models.errors)
 
 from __future__ import annotations
 
-import httpx
+from http import HTTPStatus
+
 import msgspec
 
 from models.errors import AnytimeError
 
 _TYPE_PREFIX = "urn:anytime:problem:"
+_KNOWN = frozenset(HTTPStatus)
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -170,4 +172,4 @@ def refusal_of(status: int, content: bytes, retry_after: str | None) -> ClientEr
 
 
 def _phrase(status: int) -> str:
-    return httpx.codes.get_reason_phrase(status) or "error"
+    return HTTPStatus(status).phrase if status in _KNOWN else "error"

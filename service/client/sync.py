@@ -32,7 +32,7 @@ class AnytimeClient(ClientBase):
         Raises:
             ClientError: there is no answer; `service.client.errors` says why there may be none.
         """
-        return self._ask(Request.of(options))
+        return self.ask(Request.of(options))
 
     def refine(self, source: Sample | str | Path, *, pick: int | None = None, **options: Unpack[Further]) -> Answer:
         """The same sample, finer: its codes are sent back, and those after them drawn.
@@ -45,7 +45,7 @@ class AnytimeClient(ClientBase):
             SampleFileError: the file holds no sample to go on with.
             ClientError: there is no answer.
         """
-        return self._ask(refining(sample_of(source, pick), options))
+        return self.ask(refining(sample_of(source, pick), options))
 
     def vary(
         self,
@@ -64,7 +64,23 @@ class AnytimeClient(ClientBase):
             SampleFileError: the file holds no sample to go on with.
             ClientError: there is no answer.
         """
-        return self._ask(varying(sample_of(source, pick), n, keep, seed, options))
+        return self.ask(varying(sample_of(source, pick), n, keep, seed, options))
+
+    def ask(self, request: Request) -> Answer:
+        """What `generate`, `refine` and `vary` do, with a request that was put together before. Raises ClientError."""
+        steps = exchange(request, self._terms.budget(request.deadline_ms), self._terms)
+        outcome: Outcome = None
+        while True:
+            try:
+                step = steps.send(outcome)
+            except StopIteration as end:
+                answer: Answer = end.value
+                return answer
+            if isinstance(step, Pause):
+                time.sleep(step.seconds)
+                outcome = None
+            else:
+                outcome = self._post(step)
 
     def stream(self, *, preview_ms: float | None = 20.0, **options: Unpack[Options]) -> Stream:
         """The same as `generate`, watched: previews at most every `preview_ms` milliseconds, and then the answer.
@@ -97,21 +113,6 @@ class AnytimeClient(ClientBase):
 
     def _open(self) -> None:
         self._http = httpx.Client(**self._address.http_options(self._terms.patience_s))
-
-    def _ask(self, request: Request) -> Answer:
-        steps = exchange(request, self._terms.budget(request.deadline_ms), self._terms)
-        outcome: Outcome = None
-        while True:
-            try:
-                step = steps.send(outcome)
-            except StopIteration as end:
-                answer: Answer = end.value
-                return answer
-            if isinstance(step, Pause):
-                time.sleep(step.seconds)
-                outcome = None
-            else:
-                outcome = self._post(step)
 
     def _post(self, step: Post) -> Reply | Broken:
         def body() -> Iterator[bytes]:

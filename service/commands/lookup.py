@@ -1,0 +1,57 @@
+"""Names that somebody typed, among those that a server knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.errors import AnytimeError
+from models.suggestions import did_you_mean
+from service.client.samples import Model, Sample
+
+_LISTED = 20
+
+
+def model_named(name: str | None, models: Sequence[Model], url: str) -> Model:
+    """The model of a name, or the only one there is.
+
+    Raises:
+        AnytimeError: there is none of that name, or no name and several models; says which there are.
+    """
+    names = [each.name for each in models]
+    if name is None and len(models) == 1:
+        return models[0]
+    if name is None:
+        raise AnytimeError(f"{url} has several models, choose one with --model: {_listed(names)}")
+    if name not in names:
+        raise AnytimeError(f"{url} has no model {name!r}{did_you_mean(name, names)}, only {_listed(names)}")
+    return models[names.index(name)]
+
+
+def label_named(text: str | None, model: Model) -> str | int | None:
+    """A label by name, in any case, or by index. Raises AnytimeError if the model has none of that name."""
+    if text is None:
+        return None
+    known = {label.casefold() for label in model.labels}
+    if text.casefold() in known:
+        return text
+    if text.isdecimal():
+        return int(text)
+    if not model.labels:
+        raise AnytimeError(f"{model.name} has no labels; leave out --label")
+    near = did_you_mean(text, model.labels)
+    raise AnytimeError(f"{model.name} has no label {text!r}{near}, only {_listed(model.labels)}")
+
+
+def model_of(sample: Sample, models: Sequence[Model], url: str) -> Model:
+    """The model that a sample is of. Raises AnytimeError if it is not loaded, or is of another version now."""
+    model = model_named(sample.model, models, url)
+    if sample.version is not None and sample.version != model.version:
+        raise AnytimeError(
+            f"the sample is of {sample.model} version {sample.version}, and {url} has version {model.version}, "
+            "to which its codes mean something else"
+        )
+    return model
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
