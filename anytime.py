@@ -69,7 +69,19 @@ __all__ = [
     "read_sample",
     "read_samples",
 ]
-_MODULES = ("asynchronous", "budget", "errors", "metadata", "samples", "sync")  # of the client, which have all these
+_MODULES = ("errors", "samples", "budget", "metadata", "sync", "asynchronous")  # of the client, the lightest first
+
+_HELP = """Generative models with anytime budgets: train them, look into them, serve them.
+
+Examples:
+    anytime serve
+
+    anytime generate --label sneaker --deadline-ms 50 --out sneaker.png
+
+    anytime train smoke --data ~/data/fashion-mnist --out runs/smoke
+
+    anytime generate --help
+"""
 
 
 @functools.cache
@@ -83,7 +95,7 @@ def command_line() -> typer.Typer:
 
     commands = typer.Typer(
         name="anytime",
-        help="Generative models with anytime budgets: train them, look into them, serve them.",
+        help=_HELP,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,

@@ -16,13 +16,30 @@ from models.bundle.reader import verify_bundle
 BundlePath = Annotated[Path, typer.Argument(help="The bundle's folder.")]
 
 # Groups that the other packages add commands of theirs to.
-bundle = typer.Typer(no_args_is_help=True, help="Look into bundles, check them, make random ones.")
-bench = typer.Typer(no_args_is_help=True, help="Measure the engine on this machine, or a server.")
+bundle = typer.Typer(no_args_is_help=True)
+bench = typer.Typer(no_args_is_help=True)
+
+
+@bundle.callback()
+def _bundle() -> None:
+    """Look into bundles, check them, make random ones.
+
+    Examples:
+        anytime bundle show models/pretrained/fashion-mnist
+
+        anytime bundle show --help
+    """
 
 
 @bench.callback()
 def _bench() -> None:
-    """Measure the engine on this machine, or a server."""
+    """Measure the engine on this machine, or a server.
+
+    Examples:
+        anytime bench engine --bundle models/pretrained/fashion-mnist --batch 16
+
+        anytime bench deadline --help
+    """
 
 
 def register(app: typer.Typer) -> None:
@@ -72,10 +89,11 @@ def engine(
         Path | None, typer.Option(help="Write a trace of one batch to this file (Chrome, JSON).")
     ] = None,
 ) -> None:
-    """Time each step and decode of a bundle's model, against the time that reading its weights takes.
+    r"""Time each step and decode of a bundle's model, against the time that reading its weights takes.
 
     Example:
-        anytime bench engine --bundle models/pretrained/fashion-mnist --batch 1 --batch 64 --json engine.json
+        anytime bench engine --bundle models/pretrained/fashion-mnist \
+            --batch 1 --batch 64 --json engine.json
     """
     import torch
 

@@ -60,9 +60,9 @@ def serve(
     Examples:
         anytime serve
 
-        anytime serve --bundles runs/ --port 9000 --workers 2
+        anytime serve --bundles runs/mine/bundle --workers 2
 
-        ANYTIME_PORT=9000 anytime serve --print-settings
+        ANYTIME_THREADS=2 anytime serve --port 9000 --print-settings
     """
     overrides = {name: value for name, value in options.items() if value is not None}
     settings, origins = read_settings(overrides, config)

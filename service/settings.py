@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from models.errors import SettingsError
+from models.suggestions import did_you_mean
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "models" / "pretrained"
 
@@ -90,5 +91,6 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise SettingsError(f"cannot read the settings in {file}: {reason}") from error
     unknown = sorted(set(values) - set(Settings.model_fields))
     if unknown:
-        raise SettingsError(f"{file}: unknown setting {unknown[0]!r}")
+        near = did_you_mean(unknown[0], Settings.model_fields)
+        raise SettingsError(f"{file}: unknown setting {unknown[0]!r}{near}")
     return values

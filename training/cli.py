@@ -79,7 +79,7 @@ def train(
         float, typer.Option(min=0, help="The most seconds of training that an interruption can cost.")
     ] = 30.0,
 ) -> None:
-    """Train an ordered model from data to a bundle: autoencoder, ordered, codes, prior, evaluate, export.
+    r"""Train an ordered model from data to a bundle: autoencoder, ordered, codes, prior, evaluate, export.
 
     However a run ends early, --resume goes on from its last checkpoint, and the bundle is the one that an unbroken run
     would have made. Logs for TensorBoard are in OUT/logs.
@@ -87,11 +87,13 @@ def train(
     Examples:
         anytime train smoke --data ~/data/fashion-mnist --out runs/smoke
 
-        anytime train fashion-mnist --data ~/data/fashion-mnist --out runs/fashion --resume
+        anytime train fashion-mnist --data ~/data/fashion-mnist \
+            --out runs/fashion --resume
 
-        anytime train my-recipe.toml --data ~/photographs --out runs/mine --device cuda
+        anytime train mine.toml --data ~/pictures --out runs/pictures
 
-        accelerate launch --multi_gpu -m anytime train cifar10 --data ~/data/cifar10 --out runs/cifar10
+        accelerate launch --multi_gpu -m anytime train cifar10 \
+            --data ~/data/cifar10 --out runs/cifar10
     """
     require_extras()
     processes = ALONE

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from models.config import AnyAutoencoderConfig, Frozen, Media, PositiveInt, PriorConfig, SamplingDefaults, field_path
 from models.errors import RecipeError
+from models.suggestions import did_you_mean
 from training.data.options import DataRecipe
 from training.options import AutoencoderStage, CodebookRecipe, Stages
 
@@ -181,7 +182,8 @@ def find_recipe(recipe: str, folder: Path) -> Path:
     names = bundled_recipes(folder)
     if recipe in names:
         return folder / f"{recipe}.toml"
-    raise RecipeError(f"{recipe}: no such recipe file, nor one of the bundled recipes ({', '.join(names)})")
+    near = did_you_mean(recipe, names)
+    raise RecipeError(f"{recipe}: no such recipe file{near}, nor one of the bundled recipes ({', '.join(names)})")
 
 
 def sentence(error: ValidationError, what: str) -> str:

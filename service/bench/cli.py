@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from models.errors import AnytimeError
+from service.client.environment import URL, USUAL_URL
 
 _CAPACITY = "Capacity"
 
@@ -27,7 +28,7 @@ class Format(StrEnum):
 
 
 def deadline(
-    url: Annotated[str, typer.Option(help="The server.")] = "http://127.0.0.1:8000",
+    url: Annotated[str, typer.Option(help="The server.", envvar=URL)] = USUAL_URL,
     deadlines: Annotated[str, typer.Option(help="Milliseconds; each request has one of them.")] = "20,50,100,200",
     load: Annotated[str, typer.Option(help="Multiples of the capacity found, one after another.")] = "0.5,1,2,4",
     rate: Annotated[
@@ -55,7 +56,7 @@ def deadline(
     out: Annotated[Path | None, typer.Option("--json", help="Write the numbers to this file.")] = None,
     trace: Annotated[Path | None, typer.Option(help="Write every request and what became of it to this file.")] = None,
 ) -> None:
-    """Measure how a running server keeps deadlines under load, and what quality it delivers.
+    r"""Measure how a running server keeps deadlines under load, and what quality it delivers.
 
     Open-loop: requests arrive as a Poisson process and wait for no answers. All is judged at the client, from when a
     request was due to be sent to the last byte of its answer. Loads are multiples of a capacity that is measured first.
@@ -63,7 +64,8 @@ def deadline(
     Examples:
         anytime bench deadline --json deadline.json
 
-        anytime bench deadline --url http://127.0.0.1:9000 --deadlines 20,200 --load 1,4 --trace trace.jsonl
+        anytime bench deadline --deadlines 20,200 --load 1 --seconds 5 \
+            --trace trace.jsonl
     """
     from rich.console import Console
 
@@ -127,7 +129,7 @@ def api(
     Examples:
         anytime bench api --json api.json
 
-        anytime bench api --rate 1000 --profile api.prof
+        anytime bench api --rate 500 --seconds 1 --profile api.prof
     """
     from rich.console import Console
 

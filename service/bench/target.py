@@ -8,6 +8,7 @@ import httpx
 import msgspec
 
 from models.errors import AnytimeError
+from service.lookup import model_named
 
 _PATIENCE_SECONDS = 10.0
 
@@ -71,16 +72,4 @@ def find(url: str, model: str | None) -> tuple[Target, Model]:
     secure = address.scheme == "https"
     port = address.port or (443 if secure else 80)
     target = Target(address.host, port, address.netloc.decode(), address.path.rstrip("/"), secure)
-    return target, _choose(found, model, url)
-
-
-def _choose(found: list[Model], name: str | None, url: str) -> Model:
-    names = ", ".join(each.name for each in found)
-    if name is None and len(found) == 1:
-        return found[0]
-    if name is None:
-        raise AnytimeError(f"{url} has several models, choose one with --model: {names}")
-    for each in found:
-        if each.name == name:
-            return each
-    raise AnytimeError(f"{url} has no model {name!r}, only {names}")
+    return target, model_named(model, found, url)

@@ -21,10 +21,10 @@ from service.client.metadata import embed, read_sample
 from service.client.request import KEPT, Further, Options, Request, refining, varying
 from service.client.samples import Answer, Model, Output, Sample
 from service.client.sync import AnytimeClient
-from service.commands.lookup import label_named, model_named, model_of
 from service.commands.strip import strip
 from service.commands.terminal import protocol_of, show, small
 from service.commands.watch import Watcher, preview_ms
+from service.lookup import label_named, model_named, model_of
 
 _PICTURE_SCALE = 8  # the models' pictures are small, and are looked at on a screen
 _LARGEST_SEED = 2**53 - 1

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from models.errors import AnytimeError
+from models.suggestions import did_you_mean
 from service.settings import PRETRAINED, Settings
 
 if TYPE_CHECKING:
@@ -64,15 +65,17 @@ def simulate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Where to write the numbers.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Where to draw them (PNG).")] = None,
 ) -> None:
-    """Simulate the scheduler under load, beside other policies, and compare with the best that anyone could do.
+    r"""Simulate the scheduler under load, beside other policies, and compare with the best that anyone could do.
 
     No time passes and no model runs: the device is a list of durations. The capacity is what the devices can do per
     second at their best batch, every sample at full length. The bound knows every arrival in advance.
 
     Examples:
-        anytime simulate --load 0.5,1,2,4 --policy all --json simulated.json --plot simulated.png
+        anytime simulate --load 0.5,1,2,4 --policy all \
+            --json simulated.json --plot simulated.png
 
-        anytime simulate --load 2 --arrivals bursts --deadlines heavy --requests 100000
+        anytime simulate --load 2 --arrivals bursts --deadlines heavy \
+            --requests 20000
 
         anytime simulate --trace requests.jsonl --costs device.json --workers 2
     """
@@ -107,7 +110,8 @@ def _policies(text: str) -> Sequence[str]:
     names = list(POLICIES) if text == "all" else text.split(",")
     for name in names:
         if name not in POLICIES:
-            raise AnytimeError(f"there is no policy {name!r}; choose from {', '.join(POLICIES)}")
+            near = did_you_mean(name, POLICIES)
+            raise AnytimeError(f"there is no policy {name!r}{near}; choose from {', '.join(POLICIES)}")
     return names
 
 

@@ -33,14 +33,16 @@ def baseline(
         float, typer.Option(min=0, help="The most seconds of training that an interruption can cost.")
     ] = 30.0,
 ) -> None:
-    """Train and measure what ordered codes are compared with: VAEs (`vae`), or a prior over PCA (`pca-prior`).
+    r"""Train and measure what ordered codes are compared with: VAEs (`vae`), or a prior over PCA (`pca-prior`).
 
     Writes report.json and plots into OUT/evaluation. Nothing of it is served.
 
     Examples:
-        anytime baseline fashion-mnist-vae --data ~/data/fashion-mnist --out runs/vae
+        anytime baseline fashion-mnist-vae --data ~/data/fashion-mnist \
+            --out runs/vae
 
-        anytime baseline fashion-mnist-pca-prior --data ~/data/fashion-mnist --out runs/pca-prior --threads 1
+        anytime baseline fashion-mnist-pca-prior --data ~/data/fashion-mnist \
+            --out runs/pca-prior --threads 1
     """
     require_extras()
     parsed = load_baseline(recipe)

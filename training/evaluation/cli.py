@@ -38,7 +38,7 @@ def evaluate(
     device: Annotated[Device, typer.Option(help="Where to compute; auto takes CUDA if it is there.")] = Device.AUTO,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default one per core.")] = None,
 ) -> None:
-    """Measure a bundle: reconstructions beside PCA, samples by fraction of the codes, and whether its claims hold.
+    r"""Measure a bundle: reconstructions beside PCA, samples by fraction of the codes, and whether its claims hold.
 
     Also draws the samples with the executor of eight bits, where it can be had, and says what that costs. With --record
     the bundle says so, too, and `anytime serve --executor auto` computes with eight bits if they have passed.
@@ -47,11 +47,13 @@ def evaluate(
     the samples; it is kept in the report's folder.
 
     Examples:
-        anytime evaluate runs/smoke/bundle --data ~/data/fashion-mnist --report reports/smoke
+        anytime evaluate runs/mine/bundle --data ~/data/mnist --report reports/mine
 
-        anytime evaluate my-bundle --data ~/data/mnist --report reports/mine --samples 2000
+        anytime evaluate runs/mine/bundle --data ~/data/mnist \
+            --report reports/mine --samples 2000
 
-        anytime evaluate my-bundle --data ~/data/mnist --report reports/mine --record
+        anytime evaluate runs/mine/bundle --data ~/data/mnist \
+            --report reports/mine --record
     """
     require_extras()
 

@@ -46,7 +46,7 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Turn finished runs into one page: plots, samples, players, tables, and whether each claim held.
+    r"""Turn finished runs into one page: plots, samples, players, tables, and whether each claim held.
 
     Of studies, every figure they are for, as means over seeds with 95% t-intervals, and a verdict from the differences
     paired by seed; likewise of baselines. Of single runs, their errors and distances side by side. Of all, how many
@@ -57,7 +57,8 @@ def report(
 
         anytime report --study ordering --runs runs/studies --out report
 
-        anytime report runs/vae runs/pca-prior --runs runs/studies --out docs/results --format markdown
+        anytime report runs/vae runs/pca-prior --runs runs/studies \
+            --out docs/results --format markdown
 
         anytime report runs/mine runs/yours --out report
 

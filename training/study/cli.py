@@ -46,7 +46,7 @@ def study(
         float, typer.Option(min=0, help="The most seconds of training that an interruption can cost.")
     ] = 30.0,
 ) -> None:
-    """Train every variant of a study with every seed, and evaluate all of them by the same classifier.
+    r"""Train every variant of a study with every seed, and evaluate all of them by the same classifier.
 
     A stage that two runs have in common, in this study or another one with the same --out, is trained once. What is
     finished stays finished: the same command goes on where it was. `anytime report` draws the comparison.
@@ -54,9 +54,11 @@ def study(
     Examples:
         anytime study ordering --data ~/data/fashion-mnist --out runs/studies --plan
 
-        anytime study ordering --data ~/data/fashion-mnist --out runs/studies --threads 1
+        anytime study ordering --data ~/data/fashion-mnist --out runs/studies \
+            --threads 1
 
-        anytime study ordering --data ~/data/fashion-mnist --out runs/studies --seeds 0 --variants ordered --resume
+        anytime study ordering --data ~/data/fashion-mnist --out runs/studies \
+            --seeds 0 --variants ordered --resume
     """
     require_extras()
     loaded, folder = load_study(name), StudyFolder(out)

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from models.config import Frozen
 from models.errors import RecipeError
+from models.suggestions import did_you_mean
 from training.recipe import BUNDLED as RECIPES
 from training.recipe import Recipe, find_recipe, parse_recipe, read_toml, sentence
 from training.report.needs import NEEDED
@@ -135,9 +136,11 @@ def _find(study: str) -> Path:
     path = Path(study)
     if path.is_file():
         return path
-    if study in bundled_studies():
+    names = bundled_studies()
+    if study in names:
         return BUNDLED / f"{study}.toml"
-    raise StudyError(f"{study}: no such study file, nor one of the bundled studies ({', '.join(bundled_studies())})")
+    near = did_you_mean(study, names)
+    raise StudyError(f"{study}: no such study file{near}, nor one of the bundled studies ({', '.join(names)})")
 
 
 def _base(base: str | dict[str, Any], study: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from models.suggestions import did_you_mean
 from training.recipe import Recipe
 from training.state import RunState, StageName
 from training.study.keys import run_key, stage_keys
@@ -64,7 +65,9 @@ def select(study: Study, variants: Sequence[str] | None, seeds: Sequence[int] | 
     """
     for name in variants or ():
         if name not in study.variants:
-            raise StudyError(f"--variants: {study.name} has no variant {name!r}, only {', '.join(study.variants)}")
+            near = did_you_mean(name, study.variants)
+            only = ", ".join(study.variants)
+            raise StudyError(f"--variants: {study.name} has no variant {name!r}{near}, only {only}")
     chosen = [name for name in study.variants if variants is None or name in variants]
     return [(variant, seed) for seed in (seeds if seeds is not None else study.seeds) for variant in chosen]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 from models.errors import AnytimeError
 from models.suggestions import did_you_mean
@@ -11,7 +12,18 @@ from service.client.samples import Model, Sample
 _LISTED = 20
 
 
-def model_named(name: str | None, models: Sequence[Model], url: str) -> Model:
+class Named(Protocol):
+    """What has a name."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+
+AnyModel = TypeVar("AnyModel", bound=Named)
+
+
+def model_named(name: str | None, models: Sequence[AnyModel], url: str) -> AnyModel:
     """The model of a name, or the only one there is.
 
     Raises:
