@@ -44,14 +44,20 @@ def request_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 @contextlib.asynccontextmanager
 async def live(app: Starlette, settings: Settings) -> AsyncIterator[str]:
     """Serve the app; yields `host:port`."""
+    async with app.router.lifespan_context(app), listening(front_config(app, settings)) as address:
+        yield address
+
+
+@contextlib.asynccontextmanager
+async def listening(config: uvicorn.Config) -> AsyncIterator[str]:
+    """Serve what a configuration says; yields `host:port`."""
+    config.timeout_graceful_shutdown = 2
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = _Quiet(front_config(app, settings))
-        server.config.timeout_graceful_shutdown = 2
-        async with app.router.lifespan_context(app):
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            await until(lambda: server.started)
-            try:
-                yield f"127.0.0.1:{listener.getsockname()[1]}"
-            finally:
-                server.should_exit = True
-                await serving
+        server = _Quiet(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        await until(lambda: server.started)
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving

@@ -9,6 +9,7 @@ from rich.bar import Bar
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from models.errors import AnytimeError
 from service.client.samples import Answer, Output, Preview
@@ -95,7 +96,7 @@ class Watcher:
                 f"{len(output.codes)}/{output.codes_total} codes",
                 f"quality {output.expected_quality:.3f}",
             )
-        parts: list[RenderableType] = [facts, self._time_left()]
+        parts: list[RenderableType] = [facts, Text(self._time_left())]
         if self._protocol is not Protocol.NONE:
             pictures = [small(each.data, each.scale) for each in self._latest.values() if _is_picture(each)]
             if pictures:

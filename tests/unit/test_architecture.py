@@ -46,11 +46,20 @@ def offenders(folder: str, *forbidden: str) -> list[str]:
         ("service/scheduler", ("torch", "asyncio", "time", "datetime", "socket", "service.clock", "numpy", "random")),
         ("service/api", ("torch", "models.runtime", "models.autoencoder", "models.prior", "models.bundle.networks")),
         ("service/pool", ("torch", "models.runtime", "models.bundle.networks")),
+        (
+            "service/client",
+            ("torch", "pydantic", "pydantic_settings", "fastapi", "starlette", "models.config"),
+        ),
         ("service/worker", ("asyncio", "fastapi", "starlette", "prometheus_client")),
     ],
 )
 def test_who_may_import_whom(folder: str, forbidden: tuple[str, ...]) -> None:
     assert offenders(folder, *forbidden) == []
+
+
+def test_the_client_uses_nothing_of_the_servers() -> None:
+    own = [each for each in offenders("service/client", "service") if " imports service.client" not in each]
+    assert {each.partition(" imports ")[2] for each in own} <= {"service.clock.Clock", "service.clock.MonotonicClock"}
 
 
 @pytest.mark.parametrize(
@@ -100,8 +109,8 @@ def test_only_settings_reads_the_environment() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ.get", "os.getenv"}
     }
-    # Launchers tell the processes that they start who they are in the environment.
-    assert readers <= {"service/settings.py", "training/processes.py"}
+    # Launchers tell the processes that they start who they are in the environment, and people tell a client its server.
+    assert readers <= {"service/settings.py", "training/processes.py", "service/client/environment.py"}
 
 
 def test_torch_never_unpickles() -> None:
