@@ -12,6 +12,8 @@ from PIL import Image
 from server_process import ROOT, ServerProcess, running_server
 from snippets import commands, patient, programs, run
 
+from anytime import read_sample
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -37,12 +39,19 @@ def test_the_strip_is_made(server: ServerProcess, tmp_path: Path) -> None:
         assert picture.width > 5 * 224
 
 
-def test_a_websocket_client_watches_an_answer_sharpen(server: ServerProcess, tmp_path: Path) -> None:
+def test_a_program_watches_an_answer_sharpen(server: ServerProcess, tmp_path: Path) -> None:
     (program,) = programs(README)
     printed = run(server, tmp_path, [sys.executable, "-c"], patient(program))
     assert re.search(r"^done: \d+ codes, (complete|deadline)$", printed, re.MULTILINE)
     with Image.open(tmp_path / "bag.png") as picture:
         assert picture.size == (224, 224)
+    finer = read_sample(tmp_path / "finer.png")
+    assert len(finer.codes) == finer.codes_total
+
+
+@pytest.mark.parametrize("program", programs((ROOT / "docs/client.md").read_text(encoding="utf-8")))
+def test_what_the_page_on_the_client_shows(server: ServerProcess, tmp_path: Path, program: str) -> None:
+    assert run(server, tmp_path, [sys.executable, "-c"], patient(program))
 
 
 def test_links_lead_somewhere() -> None:

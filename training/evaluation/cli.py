@@ -47,13 +47,13 @@ def evaluate(
     the samples; it is kept in the report's folder.
 
     Examples:
-        anytime evaluate runs/mine/bundle --data ~/data/mnist --report reports/mine
+        anytime evaluate runs/mine/bundle --data ~/data/mnist --report report
 
         anytime evaluate runs/mine/bundle --data ~/data/mnist \
-            --report reports/mine --samples 2000
+            --report report --samples 2000
 
         anytime evaluate runs/mine/bundle --data ~/data/mnist \
-            --report reports/mine --record
+            --report report --record
     """
     require_extras()
 

@@ -47,7 +47,8 @@ OUTPUT: dict[str, Any] = {
     "label": "bag",
     "stop_reason": "deadline",
 }
-ANSWER = {"id": "a", "model": "tiny", "outputs": [{**OUTPUT, "b64": "UE5H"}], "deadline_ms": 50.0, "timing": TIMING}
+OUTPUTS: list[dict[str, Any]] = [{**OUTPUT, "b64": "UE5H"}]
+ANSWER: dict[str, Any] = {"id": "a", "model": "tiny", "outputs": OUTPUTS, "deadline_ms": 50.0, "timing": TIMING}
 ACCEPTED = {"type": "accepted", "id": "1", "model": "tiny", "n": 1, "codes_total": 4, "seed": 7, "label": "bag"}
 SAMPLE = Sample(
     model="tiny", seed=7, index=2, label="bag", codes=(5, 6, 7), codes_total=4, top_k=3, scale=8, expected_quality=0.9
@@ -212,7 +213,7 @@ def test_an_answer_that_is_none(body: object) -> None:
 
 
 def test_what_a_newer_server_adds_is_passed_over() -> None:
-    newer = {**ANSWER, "model_version": "v9", "more": 1, "outputs": [{**ANSWER["outputs"][0], "stop_reason": "new"}]}  # type: ignore[index]
+    newer = {**ANSWER, "model_version": "v9", "more": 1, "outputs": [{**OUTPUTS[0], "stop_reason": "new"}]}
     answer = Asked(50.0).end(reply(newer))
     assert (answer.output.version, answer.output.stop_reason) == ("v9", "new")
 
