@@ -36,7 +36,7 @@ def _bench() -> None:
     """Measure the engine on this machine, or a server.
 
     Examples:
-        anytime bench engine --bundle models/pretrained/fashion-mnist --batch 16
+        anytime bench engine --bundle models/pretrained/fashion-mnist --batch 1
 
         anytime bench deadline --help
     """

@@ -14,7 +14,7 @@ from factories import tiny_audio_manifest, tiny_networks
 from server_process import ROOT
 from toy_baselines import pca_prior_values, vae_values
 from toy_data import toy_split, write_idx_folder
-from toy_files import noise_image
+from toy_files import write_image
 from toy_study import BASE, study_values, toml
 from typer.testing import CliRunner
 
@@ -63,8 +63,9 @@ def make_world(folder: Path) -> Path:
     home, work = folder / "home", folder / "work"
     data = write_idx_folder(home / "data" / "fashion-mnist", toy_split(400), toy_split(90, seed=1))
     (home / "data" / "mnist").symlink_to(data)
-    for number in range(60):
-        noise_image(home / "pictures" / ("cats", "dogs")[number % 2] / f"{number}.png", (40, 40), number)
+    for number in range(300):
+        colour = (80 + number // 2, 20, 20) if number % 2 else (20, 20, 80 + number // 2)
+        write_image(home / "pictures" / ("cats", "dogs")[number % 2] / f"{number}.png", (32, 32), colour)
     work.mkdir()
     recipe = {**BASE, "stages": merged(BASE["stages"], STAGES), "evaluate": {**BASE["evaluate"], **SEVERAL_THINGS}}
     pictures = {**recipe, "media": {"type": "image", "shape": [3, 8, 8]}, "labels": [], "data": {"validation": 0.1}}
@@ -77,16 +78,10 @@ def make_world(folder: Path) -> Path:
     (work / "fashion-mnist-pca-prior").write_text(toml(pca_prior_values()))
     (work / "models").symlink_to(ROOT / "models")
     (work / "requests.jsonl").write_text("".join(f'{{"at_s": {at}, "deadline_ms": 50}}\n' for at in range(20)))
-    costs = Costs((1, 4))
-    for observe, what, seconds in (
-        (costs.steps.observe, 1, 0.001),
-        (costs.steps.observe, 3, 0.002),
-        (costs.decodes.observe, 1, 0.001),
-        (costs.decodes.observe, 4, 0.002),
-        (costs.repeats.observe, 1, 0.0002),
-        (costs.repeats.observe, 4, 0.0002),
-    ):
-        observe(what, seconds)
+    costs = Costs((1, 64))
+    for batch in (1, 64):
+        for each in (costs.steps, costs.repeats, costs.decodes):
+            each.observe(batch, 0.001)
     costs.encodes.observe(("png", 8), 0.0001)
     write(costs, work / "device.json")
     return work
@@ -104,7 +99,6 @@ def train_what_is_finished(work: Path, home: Path) -> None:
         command = [*arguments, "--data", str(data), "--threads", "1", "--cache", str(home / "cache")]
         result = CliRunner().invoke(anytime.app, command, catch_exceptions=False)
         assert result.exit_code == 0, result.output
-    shutil.copytree(work / "runs/mine", work / "runs/yours")
     shutil.copytree(work / "runs/mine", work / "runs/fashion")
 
 

@@ -56,6 +56,11 @@ class Output(Sample, frozen=True, kw_only=True):
     media_type: str
     data: bytes
 
+    def __repr__(self) -> str:
+        label = f", {self.label}" if self.label is not None else ""
+        codes = f"{len(self.codes)} of {self.codes_total} codes"
+        return f"<Output of {self.model}{label}: {codes}, {self.media_type} of {len(self.data)} bytes>"
+
     def facts(self) -> Sample:
         """The sample without its data."""
         return Sample(**{name: getattr(self, name) for name in Sample.__struct_fields__})

@@ -165,8 +165,6 @@ class Stream:
                 self._conversation.done(outcome)
                 if isinstance(step, Show):
                     return step.event
-        except KeyboardInterrupt:
-            raise  # and the iteration may go on, to hear what becomes of a `stop`
         except BaseException:
             self.close()
             raise

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from rich.bar import Bar
 from rich.console import Console, Group, RenderableType
@@ -48,33 +51,45 @@ class Watcher:
             ClientError: there is no answer.
         """
         self._started = self._now()
-        if not self._console.is_terminal:
-            return self._follow(stream, self._say)
-        with Live(
-            console=self._console,
-            get_renderable=self.picture,
-            refresh_per_second=_FRAMES_PER_SECOND,
-            transient=True,
-        ):
-            return self._follow(stream, self._take)
+        with self._stopping_on_ctrl_c(stream):
+            if not self._console.is_terminal:
+                return self._follow(stream, self._say)
+            with Live(
+                console=self._console,
+                get_renderable=self.picture,
+                refresh_per_second=_FRAMES_PER_SECOND,
+                transient=True,
+            ):
+                return self._follow(stream, self._take)
+
+    @contextlib.contextmanager
+    def _stopping_on_ctrl_c(self, stream: Stream) -> Iterator[None]:
+        """Meanwhile the first Ctrl-C is no exception, which could break off anything, but asks the stream to stop."""
+        if threading.current_thread() is not threading.main_thread():  # which alone hears of signals
+            yield
+            return
+
+        def interrupted(_number: int, _frame: object) -> None:
+            if self._stopping:
+                raise KeyboardInterrupt
+            self._stopping = True
+            # By a thread, since this one may hold the lock that it takes to send.
+            threading.Thread(target=stream.stop, daemon=True).start()
+
+        before = signal.signal(signal.SIGINT, interrupted)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _follow(self, stream: Stream, each: Callable[[Preview], None]) -> Answer:
-        while True:
-            try:
-                event = next(stream, None)
-            except KeyboardInterrupt:
-                if self._stopping:
-                    raise
-                self._stopping = True
-                stream.stop()
-                continue
+        for event in stream:
             if isinstance(event, Answer):
                 return event
-            if event is None:
-                raise AnytimeError("the request was cancelled")
             if stream.accepted is not None:
                 self._deadline_ms = stream.accepted.deadline_ms
             each(event)
+        raise AnytimeError("the request was cancelled")
 
     def _take(self, preview: Preview) -> None:
         self._latest[preview.output.index] = preview.output

@@ -60,9 +60,10 @@ def report(
         anytime report runs/vae runs/pca-prior --runs runs/studies \
             --out docs/results --format markdown
 
-        anytime report runs/mine runs/yours --out report
+        anytime report runs/mine --out report
 
-        anytime report --runs runs/studies --out docs/results --keep docs/results/runs
+        anytime report --runs runs/studies --out docs/results \
+            --keep docs/results/runs
     """
     require_extras()
     if not (run or runs) or (study and not runs):

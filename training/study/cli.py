@@ -52,7 +52,8 @@ def study(
     finished stays finished: the same command goes on where it was. `anytime report` draws the comparison.
 
     Examples:
-        anytime study ordering --data ~/data/fashion-mnist --out runs/studies --plan
+        anytime study ordering --data ~/data/fashion-mnist --out runs/studies \
+            --plan
 
         anytime study ordering --data ~/data/fashion-mnist --out runs/studies \
             --threads 1

@@ -142,6 +142,7 @@ async def test_an_answer_is_typed(client: Both, pool: FakePool) -> None:
     assert (first.temperature, first.top_k, first.scale, first.stop_reason) == (0.5, None, 2, "complete")
     assert first.complete
     assert first.data.startswith(b"\x89PNG")
+    assert repr(first) == "<Output of tiny, Bag: 4 of 4 codes, image/png of 19 bytes>"
     assert answer.timing.sample_ms == 3.0
     assert 0 < answer.client_ms < LONG
     asked = pool.tickets[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -133,30 +135,33 @@ def test_a_picture_as_small_as_the_model_made_it() -> None:
 class Scripted:
     """A stream that shows what it is given; None is somebody pressing Ctrl-C."""
 
-    def __init__(self, *events: Preview | Answer | None, console: Console, watcher: Watcher) -> None:
+    def __init__(self, *events: Preview | Answer | None, watcher: Watcher) -> None:
         self.accepted = Accepted("tiny", 1, 4, 7, None, 500.0)
         self.stops = 0
         self.seen: list[str] = []
         self._events = list(events)
         self._watcher = watcher
-        self._console = console
+        self._stopped = threading.Event()
 
     def __iter__(self) -> Iterator[Preview | Answer]:
         return self
 
     def __next__(self) -> Preview | Answer:
-        with self._console.capture() as captured:
-            self._console.print(self._watcher.picture())
-        self.seen.append(captured.get())
+        to = console()  # one of its own, for another thread writes to the watcher's
+        to.print(self._watcher.picture())
+        self.seen.append(written(to))
         if not self._events:
             raise StopIteration
         event = self._events.pop(0)
         if event is None:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
+            assert self._stopped.wait(10)
+            return next(self)
         return event
 
     def stop(self) -> None:
         self.stops += 1
+        self._stopped.set()
 
 
 def output(codes: int, media_type: str = "image/png") -> Output:
@@ -186,7 +191,7 @@ def watched(
     """What a watcher makes of events: the stream, its answer, and all that was written."""
     to, clock = console(terminal=terminal), ManualClock()
     watcher = Watcher(to, protocol, clock.now)
-    stream = Scripted(*events, console=to, watcher=watcher)
+    stream = Scripted(*events, watcher=watcher)
     try:
         found = watcher.watch(cast("Stream", stream))
     except KeyboardInterrupt:
@@ -220,6 +225,7 @@ def test_ctrl_c_takes_it_as_it_is_and_a_second_one_leaves() -> None:
     assert "stopping" in stream.seen[-1]
     stream, found, _ = watched(at(1), None, None)
     assert (stream.stops, found) == (1, None)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_lines_where_there_is_no_terminal() -> None:
