@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,14 @@ def test_the_curls(server: ServerProcess, tmp_path: Path) -> None:
     encoded, counts = json.loads(inference)["outputs"]
     assert [size_of(each) for each in encoded["data"]] == [(224, 224)] * 2
     assert all(1 <= count <= 16 for count in counts["data"])
+
+
+def test_a_websocket_client(server: ServerProcess, tmp_path: Path) -> None:
+    (program,) = (each for each in programs(PAGE) if "websockets" in each)
+    printed = run(server, tmp_path, [sys.executable, "-c"], patient(program))
+    assert re.search(r"^done: \d+ codes, (complete|deadline)$", printed, re.MULTILINE)
+    with Image.open(tmp_path / "bag.png") as picture:
+        assert picture.size == (224, 224)
 
 
 def test_openais_client(server: ServerProcess, tmp_path: Path) -> None:

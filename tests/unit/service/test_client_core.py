@@ -366,16 +366,16 @@ def test_a_stream_that_breaks_is_begun_again_for_the_same_samples() -> None:
         said.talk.done(Broken("it broke"))
 
 
-@pytest.mark.parametrize(
-    "messages",
-    [
-        [b"abc"],
-        [{"type": "unheard-of"}],
-        [{"type": "completed", **ANSWER}, {"type": "completed", **ANSWER}],
-        [{"type": "completed", **ANSWER}, b"longer than announced"],
-        [{"type": "preview", "output": {**OUTPUT, "bytes": 1}, "elapsed_ms": 1.0}, b"a"],
-    ],
-)
+NO_STREAMS: list[list[dict[str, Any] | bytes]] = [
+    [b"abc"],
+    [{"type": "unheard-of"}],
+    [{"type": "completed", **ANSWER}, {"type": "completed", **ANSWER}],
+    [{"type": "completed", **ANSWER}, b"longer than announced"],
+    [{"type": "preview", "output": {**OUTPUT, "bytes": 1}, "elapsed_ms": 1.0}, b"a"],
+]
+
+
+@pytest.mark.parametrize("messages", NO_STREAMS)
 def test_a_stream_that_is_none(messages: list[dict[str, Any] | bytes]) -> None:
     with pytest.raises(NotUnderstood):
         Said().hear(*messages)
