@@ -117,3 +117,13 @@ class DeadlineInfeasible(ServiceError):
 
     def __init__(self, detail: str, minimum_deadline_ms: float) -> None:
         super().__init__(detail, minimum_deadline_ms=round(minimum_deadline_ms, 3))
+
+
+def slugs() -> set[str]:
+    """The slug of every error in the tree, as far as modules have extended it."""
+    found, kinds = set(), [ServiceError]
+    while kinds:
+        kind = kinds.pop()
+        found.add(kind.slug)
+        kinds += kind.__subclasses__()
+    return found

@@ -199,13 +199,21 @@ class StepStat(msgspec.Struct, frozen=True):
 
 
 class Stats(_Message, frozen=True):
-    """Numbers for the metrics, gathered since the last one; `reserve_s` is the decode reserve per model, in seconds."""
+    """Numbers for the metrics, gathered since the last one.
+
+    Attributes:
+        reserve_s: the decode reserve per model, in seconds.
+        cpu_s: seconds of processor time since the last one.
+        memory_bytes: the most that the process has had since its start.
+    """
 
     running: int
     waiting: int
     steps: dict[str, list[StepStat]]
     reserve_s: dict[str, float]
     minimums: dict[str, Minimum]
+    cpu_s: float
+    memory_bytes: int
 
 
 ToWorker: TypeAlias = Submit | Extend | Stop | Cancel | Remeasure | Drain

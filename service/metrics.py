@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from math import inf
+from typing import NamedTuple
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
@@ -17,7 +18,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from service import messages
+from service import errors, messages
 from service.outcomes import Outcome
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
@@ -32,7 +33,8 @@ _SLACK_SECONDS = (
 )
 _CODES = (1, 2, 4, 6, 8, 10, 12, 14, 16, 24, 32, 48, 64, 80, 100, 128, 192, 256, 384, 512)
 _BATCHES = tuple(2**power for power in range(13))
-_TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
+_QUALITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
+"""Finer above, where an ordered model soon is; deploy/prometheus/rules.yml counts samples above one of these."""
 
 # A `_created` series beside every counter doubles the answer and is read by nobody in this text format.
 _disable_created: Callable[[], None] = prometheus_client.disable_created_metrics
@@ -56,7 +58,7 @@ def batch_label(batch: int) -> str:
 class Tally:
     """Counts values by the bucket that they fall into.
 
-    The library's own takes a lock twice and looks at one bucket after another. Here one thread counts, six values for
+    The library's own takes a lock twice and looks at one bucket after another. Here one thread counts, five values for
     every answer and two for every step.
 
     Args:
@@ -107,6 +109,39 @@ class Histogram(Collector):
         yield family
 
 
+class Phases(Collector):
+    """How long all answered requests of a model together were in each phase; for `front`, outside the worker."""
+
+    NAMES = ("queue", "sample", "decode", "encode", "front")
+
+    def __init__(self, name: str, help_text: str) -> None:
+        self._about = (name, help_text)
+        self._spent: dict[str, list[float]] = {}
+
+    def of(self, model: str) -> list[float]:
+        """The model's milliseconds, in the order of `NAMES`; to be added to."""
+        return self._spent.setdefault(model, [0.0] * len(self.NAMES))
+
+    def collect(self) -> Iterator[Metric]:
+        """For the registry."""
+        family = Metric(*self._about, "counter")
+        for model, spent in self._spent.items():
+            for phase, milliseconds in zip(self.NAMES, spent, strict=True):
+                family.add_sample(f"{family.name}_total", {"model": model, "phase": phase}, milliseconds / 1000)
+        yield family
+
+
+class _AnswerTallies(NamedTuple):
+    """What an answer of one model is counted in, found by one look."""
+
+    request: Tally
+    slack: Tally
+    queue: Tally
+    codes: Tally
+    quality: Tally
+    phases: list[float]
+
+
 class Metrics:
     """The metrics of one API process, on a registry of its own. Implements the pool's observer."""
 
@@ -115,6 +150,7 @@ class Metrics:
         self._define_requests()
         self._define_answers()
         self._define_workers()
+        self._of_answers = cache(self._tallies_of_answers)
         ProcessCollector(registry=self.registry)
 
     def _define_requests(self) -> None:
@@ -134,14 +170,23 @@ class Metrics:
             "model",
         )
         self._missed = self._counter("deadline_missed", "Answers handed over after their deadline.", "model")
+        self._lost = self._counter(
+            "requests_lost", "Accepted requests that ended without an answer, though nobody took them back.", "model"
+        )
+        self._ready = Gauge("anytime_ready", "Whether requests are taken, as /readyz says.", registry=self.registry)
+        self._pending = Gauge(
+            "anytime_requests_pending", "Generation requests received that have not ended.", registry=self.registry
+        )
 
     def _define_answers(self) -> None:
         self._queue_seconds = self._histogram(
             "queue_seconds", "Time that answered requests waited for a slot.", _SECONDS, "model"
         )
+        self._phases = Phases("anytime_phase_seconds", "Where the time of answered requests went.")
+        self.registry.register(self._phases)
         self._codes = self._histogram("codes_delivered", "Codes of each delivered sample.", _CODES, "model")
         self._quality = self._histogram(
-            "expected_quality", "Expected quality (0 to 1) of each delivered sample.", _TENTHS, "model"
+            "expected_quality", "Expected quality (0 to 1) of each delivered sample.", _QUALITIES, "model"
         )
 
     def _define_workers(self) -> None:
@@ -149,6 +194,10 @@ class Metrics:
         self._waiting = self._gauge("requests_waiting", "Requests that wait for a slot, by worker.", "worker")
         self._worker_up = self._gauge("worker_up", "Whether the worker is ready.", "worker")
         self._restarts = self._counter("worker_restarts", "Times the worker was started again.", "worker")
+        self._worker_cpu = self._counter("worker_cpu_seconds", "Processor time of the worker.", "worker")
+        self._worker_memory = self._gauge(
+            "worker_memory_peak_bytes", "Most memory that the worker's process has had since its start.", "worker"
+        )
         self._reserve = self._gauge(
             "decode_reserve_seconds", "Time kept back before a deadline to decode, encode and send.", "worker", "model"
         )
@@ -184,12 +233,22 @@ class Metrics:
         return generate_latest(self.registry)
 
     def models(self, names: list[str]) -> None:
-        """Show the loaded models' counters from the start, at zero, so that rates see their first increase."""
+        """Show the loaded models, and every reason to refuse, from the start, so that rates see the first increase."""
         for name in [*names, UNKNOWN]:
             for outcome in Outcome:
                 self._requests(name, outcome)
         for name in names:
             self._missed(name)
+            self._lost(name)
+            self._of_answers(name)
+            self._first_preview_seconds(name)
+        for reason in errors.slugs():
+            self._rejections(reason)
+
+    def front(self, ready: Callable[[], bool], pending: Callable[[], int]) -> None:
+        """Ask the API process, whenever the metrics are read, whether it is ready and how many requests it has."""
+        self._ready.set_function(ready)
+        self._pending.set_function(pending)
 
     def http_response(self, route: str, status: int) -> None:
         """Count one HTTP response; `route` is a route's template, never a client's path."""
@@ -203,20 +262,41 @@ class Metrics:
         """Count one refusal; `reason` is a problem's slug."""
         self._rejections(reason).inc()
 
+    def lost(self, model: str) -> None:
+        """Count an accepted request that ended without an answer, though its client had not taken it back."""
+        self._lost(model).inc()
+
     def previewed(self, model: str, seconds: float) -> None:
         """Record how long a request waited for its first preview."""
         self._first_preview_seconds(model).observe(seconds)
 
     def answered(self, model: str, result: messages.Result, seconds: float, slack: float) -> None:
         """Record a delivered answer: `seconds` since its receipt, `slack` seconds before its deadline."""
-        self._request_seconds(model).observe(seconds)
-        self._slack_seconds(model).observe(slack)
+        timing, of = result.timing, self._of_answers(model)
+        of.request.observe(seconds)
+        of.slack.observe(slack)
         if slack < 0:
             self._missed(model).inc()
-        self._queue_seconds(model).observe(result.timing.queue_ms / 1000)
+        of.queue.observe(timing.queue_ms / 1000)
+        phases = of.phases
+        phases[0] += timing.queue_ms
+        phases[1] += timing.sample_ms
+        phases[2] += timing.decode_ms
+        phases[3] += timing.encode_ms
+        phases[4] += max(seconds * 1000 - timing.total_ms, 0.0)
         for output in result.outputs:
-            self._codes(model).observe(len(output.codes))
-            self._quality(model).observe(output.expected_quality)
+            of.codes.observe(len(output.codes))
+            of.quality.observe(output.expected_quality)
+
+    def _tallies_of_answers(self, model: str) -> _AnswerTallies:
+        return _AnswerTallies(
+            self._request_seconds(model),
+            self._slack_seconds(model),
+            self._queue_seconds(model),
+            self._codes(model),
+            self._quality(model),
+            self._phases.of(model),
+        )
 
     def worker_up(self, worker: int, up: bool) -> None:
         """A worker became ready, or went away."""
@@ -236,6 +316,8 @@ class Metrics:
         label = str(worker)
         self._running(label).set(stats.running)
         self._waiting(label).set(stats.waiting)
+        self._worker_cpu(label).inc(stats.cpu_s)
+        self._worker_memory(label).set(stats.memory_bytes)
         for model, seconds in stats.reserve_s.items():
             self._reserve(label, model).set(seconds)
         for model, minimum in stats.minimums.items():

@@ -71,7 +71,9 @@ class Account:
         """The request was answered with a problem."""
         if self._end(error.outcome):
             self.facts["problem"] = error.slug
-            if not self._accepted:
+            if self._accepted:
+                self.metrics.lost(self.model)
+            else:
                 self.metrics.rejected(error.slug)
 
     def abandoned(self) -> None:
@@ -80,7 +82,8 @@ class Account:
 
     def close(self) -> None:
         """No ending was reported: the server failed to give one. Without effect after any other ending."""
-        self._end(Outcome.FAILED)
+        if self._end(Outcome.FAILED) and self._accepted:
+            self.metrics.lost(self.model)
 
     def log_fields(self) -> dict[str, object]:
         """What the log says of this request."""

@@ -51,6 +51,7 @@ def create_app(settings: Settings, pool: Pool | None = None, metrics: Metrics | 
     metrics = metrics or Metrics()
     pool = pool or Pool(settings, metrics)
     server = Server(settings, pool, metrics, pool.clock)
+    metrics.front(lambda: server.ready, lambda: server.pending)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.account import Account
 from service.api.dialects import refusal
 from service.api.endpoints import Endpoints, Match
+from service.api.log import trace_id
 from service.api.problems import service_error
 from service.api.receipt import RECEIVED
 from service.api.server import Server
@@ -142,6 +143,7 @@ class ArrivalMiddleware:
             method=scope["method"],
             status=status,
             request_id=exchange.request_id,
+            trace_id=trace_id(scope["headers"]),
             ms=round((self.server.clock.now() - exchange.arrival) * 1000, 3),
             **(exchange.account.log_fields() if exchange.account else {}),
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import msgspec
@@ -14,10 +15,24 @@ _logger = logging.getLogger(LOGGER)
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 _DELAY_S = 0.1
 _ENCODER = msgspec.json.Encoder()
+# Version, trace, parent and flags; later versions may say more.
+_TRACEPARENT = re.compile(rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 
 
 def _wall_clock() -> datetime:
     return datetime.now(UTC)
+
+
+def trace_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The trace that a request is part of by its W3C `traceparent`; None without a valid one.
+
+    Source: https://www.w3.org/TR/trace-context/#traceparent-header
+    """
+    values = [value for name, value in headers if name == b"traceparent"]
+    found = _TRACEPARENT.fullmatch(values[0]) if len(values) == 1 else None
+    if found is None or (found[1] == b"00" and found[3] is not None):
+        return None
+    return found[2].decode()
 
 
 class RequestLog:

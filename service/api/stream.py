@@ -16,6 +16,7 @@ from service.api.account import STALL_SECONDS, Account
 from service.api.answers import accepted_event, completed_event, error_event, preview_event
 from service.api.arrival import exchange_of
 from service.api.intake import model_of, take
+from service.api.log import trace_id
 from service.api.outbox import Outbox, Parcel
 from service.api.problems import Cancelled, UpgradeRequired, from_validation, internal_error, invalid_field
 from service.api.resolve import Resolved
@@ -69,6 +70,7 @@ class Session:
         self._websocket = websocket
         self._server = server
         self._request_id = request_id
+        self._trace_id = trace_id(websocket.scope["headers"])
         self._outbox = Outbox(limit=2 * server.settings.max_socket_requests)
         self._jobs: dict[str, _Job] = {}
         self._sending = False  # seen true by another task only while the reader holds up a send
@@ -247,7 +249,8 @@ class Session:
 
     def _log(self, account: Account) -> None:
         ms = round(account.elapsed_ms(), 3)
-        self._server.log.add(STREAM_PATH, request_id=self._request_id, ms=ms, **account.log_fields())
+        named = {"request_id": self._request_id, "trace_id": self._trace_id}
+        self._server.log.add(STREAM_PATH, **named, ms=ms, **account.log_fields())
 
 
 def _named_id(text: str) -> str | None:

@@ -44,6 +44,7 @@ class Loop:
         self._turns = list(engines)  # least recently served first
         self._draining = False
         self._reported = clock.now()
+        self._usage = report.Usage()
 
     def run(self) -> None:
         """Serve until told to end, or the API process is gone. When told, answer first what is in progress."""
@@ -125,7 +126,7 @@ class Loop:
         now = self._clock.now()
         if now - self._reported >= interval:
             self._reported = now
-            self._channel.send(report.stats(self._turns))
+            self._channel.send(report.stats(self._turns, self._usage))
 
     def _rest(self) -> float:
         """Nothing to do: sleep until a message comes, tidying up first if none comes soon. Returns when it woke."""

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Sequence
+from time import process_time
 
 from service import messages
 from service.worker.engine import Engine
 
 INTERVAL = 0.1
+_MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # what getrusage counts memory in
+
+
+class Usage:
+    """What this process has had of its machine."""
+
+    def __init__(self) -> None:
+        self._counted = 0.0
+
+    def cpu_s(self) -> float:
+        """Seconds of processor time since this was last asked, or since the process began."""
+        before, self._counted = self._counted, process_time()
+        return self._counted - before
+
+    @staticmethod
+    def memory_bytes() -> int:
+        """The most memory that it has had."""
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES
 
 
 def minimum(engine: Engine) -> messages.Minimum:
@@ -19,7 +40,7 @@ def minimum(engine: Engine) -> messages.Minimum:
     return messages.Minimum(costs.steps.duration(1), costs.decodes.duration(1), costs.further(), shares, encodings)
 
 
-def stats(engines: Sequence[Engine]) -> messages.Stats:
+def stats(engines: Sequence[Engine], usage: Usage) -> messages.Stats:
     """What happened since the last time; the engines' steps are taken away."""
     counts = [engine.counts() for engine in engines]
     steps = {}
@@ -32,4 +53,6 @@ def stats(engines: Sequence[Engine]) -> messages.Stats:
         steps=steps,
         reserve_s={engine.name: engine.reserve_s for engine in engines},
         minimums={engine.name: minimum(engine) for engine in engines},
+        cpu_s=usage.cpu_s(),
+        memory_bytes=usage.memory_bytes(),
     )

@@ -184,6 +184,7 @@ async def test_refusals(
     assert response.headers.get("retry-after") == ("1" if status == 503 else None)
     assert await counted(client) == {("tiny", outcome): 1}
     assert await counted(client, "anytime_rejections_total") == ({} if accepted else {(error.slug,): 1})
+    assert await counted(client, "anytime_requests_lost_total") == ({("tiny",): 1} if accepted else {})
 
 
 async def test_deadline_headers(client: httpx.AsyncClient, pool: FakePool) -> None:
@@ -208,6 +209,7 @@ async def test_unforeseen_errors_tell_nothing(
     assert "find-me" in record.getMessage()
     assert "secret of the house" in str(record.exc_info)
     assert await counted(client) == {("tiny", "failed"): 1}
+    assert await counted(client, "anytime_requests_lost_total") == {("tiny",): 1}
 
 
 async def test_the_worst_reason_names_the_outcome(client: httpx.AsyncClient, pool: FakePool) -> None:
@@ -233,13 +235,16 @@ async def test_late_answers_are_counted_late(client: httpx.AsyncClient, pool: Fa
 
 async def test_request_log(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "service.request")
-    await client.post("/v1/generate", json={"deadline_ms": 50}, headers={"x-request-id": "r-1"})
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"x-request-id": "r-1", "traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    await client.post("/v1/generate", json={"deadline_ms": 50}, headers=headers)
     await client.get("/evil%0Aline")
     await client.get("/livez")
     await until(lambda: bool(request_lines(caplog)))
     first, second = request_lines(caplog)  # the probe is not logged at this level
     expected = {"path": "/v1/generate", "method": "POST", "status": 200, "request_id": "r-1", "model": "tiny"}
-    assert expected.items() <= first.items()
+    assert {**expected, "trace_id": trace}.items() <= first.items()
+    assert "trace_id" not in second
     assert (first["outcome"], first["deadline_ms"], first["codes"], first["id"]) == ("complete", 50, [4], "t0")
     assert (second["path"], second["status"]) == ("/evil\nline", 404)
     assert first["time"] <= second["time"]

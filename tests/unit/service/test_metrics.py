@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from service import messages
+from service.api.problems import NotReady
+from service.errors import Overloaded, ServiceError, WorkerLost
 from service.metrics import UNKNOWN, Histogram, Metrics, batch_label
 from service.outcomes import Outcome
 from service.scheduler.costs import Duration, exactly
@@ -24,6 +26,10 @@ PROMISED = {
     "anytime_request_seconds_count",
     "anytime_deadline_slack_seconds_count",
     "anytime_deadline_missed_total",
+    "anytime_requests_lost_total",
+    "anytime_requests_pending",
+    "anytime_ready",
+    "anytime_phase_seconds_total",
     "anytime_codes_delivered_count",
     "anytime_expected_quality_count",
     "anytime_rejections_total",
@@ -32,6 +38,8 @@ PROMISED = {
     "anytime_batch_size_count",
     "anytime_worker_up",
     "anytime_worker_restarts_total",
+    "anytime_worker_cpu_seconds_total",
+    "anytime_worker_memory_peak_bytes",
     "anytime_build_info",
 }
 
@@ -51,19 +59,25 @@ def used() -> Metrics:
     """Metrics in which everything has happened once."""
     metrics = Metrics()
     metrics.models(["tiny"])
+    metrics.front(lambda: True, lambda: 3)
     metrics.http_response("/livez", 200)
     metrics.ended("tiny", Outcome.DEADLINE)
     metrics.rejected("overloaded")
+    metrics.lost("tiny")
     metrics.previewed("tiny", 0.01)
     outputs = [messages.Output(0, b"", [1, 2, 3], "deadline", 0.75), messages.Output(1, b"", [1], "deadline", 0.5)]
-    metrics.answered("tiny", messages.Result("t", outputs, messages.Timing(2, 3, 1, 1, 7)), seconds=0.06, slack=-0.003)
+    metrics.answered(
+        "tiny", messages.Result("t", outputs, messages.Timing(2, 30, 4, 1, 37)), seconds=0.06, slack=-0.003
+    )
     metrics.worker_up(0, True)
     metrics.worker_restarted(0)
     steps = {"tiny": [messages.StepStat(3, 0.002), messages.StepStat(64, 0.02)]}
     minimum = messages.Minimum(
         Duration(0.001, 0.002, 0.003), exactly(0.0), 0.0, (0.0, 0.0), [messages.EncodeCost("png", 1, exactly(0.0005))]
     )
-    metrics.stats(0, messages.Stats(2, 5, steps, {"tiny": 0.004}, {"tiny": minimum}))
+    for cpu_s in (0.25, 0.5):
+        metrics.stats(0, messages.Stats(2, 5, steps, {"tiny": 0.004}, {"tiny": minimum}, cpu_s, 1 << 20))
+        steps = {}
     return metrics
 
 
@@ -91,6 +105,10 @@ def test_values(used: Metrics) -> None:
     assert found["anytime_codes_delivered_sum", (tiny,)] == 4
     assert found["anytime_expected_quality_sum", (tiny,)] == 1.25
     assert found["anytime_queue_seconds_sum", (tiny,)] == pytest.approx(0.002)
+    phases = ("queue", "sample", "decode", "encode", "front")
+    spent = [found["anytime_phase_seconds_total", (tiny, ("phase", phase))] for phase in phases]
+    assert spent == pytest.approx([0.002, 0.03, 0.004, 0.001, 0.023])
+    assert found["anytime_requests_lost_total", (tiny,)] == 1
     assert found["anytime_requests_running", (worker,)] == 2
     assert found["anytime_requests_waiting", (worker,)] == 5
     assert found["anytime_decode_reserve_seconds", (tiny, worker)] == 0.004
@@ -99,6 +117,31 @@ def test_values(used: Metrics) -> None:
     assert found["anytime_step_seconds_count", (("batch", "64"), tiny)] == 1
     assert found["anytime_batch_size_sum", (tiny,)] == 67
     assert found["anytime_worker_restarts_total", (worker,)] == 1
+    assert found["anytime_worker_cpu_seconds_total", (worker,)] == 0.75
+    assert found["anytime_worker_memory_peak_bytes", (worker,)] == 1 << 20
+
+
+def test_what_is_asked_for_whenever_the_metrics_are_read() -> None:
+    metrics, ready, pending = Metrics(), [False], [0]
+    metrics.front(lambda: ready[0], lambda: pending[0])
+    assert [values(metrics)[f"anytime_{name}", ()] for name in ("ready", "requests_pending")] == [0, 0]
+    ready[0], pending[0] = True, 7
+    assert [values(metrics)[f"anytime_{name}", ()] for name in ("ready", "requests_pending")] == [1, 7]
+
+
+def test_rates_see_the_first_increase() -> None:
+    """What may be counted of a loaded model, and every reason to refuse, is there before it happens."""
+    metrics = Metrics()
+    metrics.models(["tiny"])
+    before = values(metrics)
+    metrics.ended("tiny", Outcome.SHED)
+    metrics.lost("tiny")
+    metrics.previewed("tiny", 0.01)
+    result = messages.Result("t", [messages.Output(0, b"", [1], "shed", 0.5)], messages.Timing(1, 1, 1, 1, 4))
+    metrics.answered("tiny", result, seconds=0.1, slack=-0.1)
+    for reason in (Overloaded.slug, WorkerLost.slug, NotReady.slug, ServiceError.slug):
+        metrics.rejected(reason)
+    assert values(metrics).keys() == before.keys()
 
 
 def test_a_lost_worker_holds_nothing(used: Metrics) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from live_server import request_lines
 
-from service.api.log import LOGGER, RequestLog
+from service.api.log import LOGGER, RequestLog, trace_id
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 
@@ -34,3 +34,39 @@ async def test_what_its_level_leaves_out(caplog: pytest.LogCaptureFixture) -> No
     log.add("/metrics")
     log.flush()
     assert [line["path"] for line in request_lines(caplog)] == ["/metrics"]
+
+
+TRACE, PARENT = b"0af7651916cd43dd8448eb211c80319c", b"b7ad6b7169203331"
+GOOD = b"00-%b-%b-01" % (TRACE, PARENT)
+
+
+@pytest.mark.parametrize(
+    "value", [GOOD, GOOD[:-2] + b"00", b"cc" + GOOD[2:], b"cc" + GOOD[2:] + b"-later-versions-say-more"]
+)
+def test_the_trace_that_a_request_is_part_of(value: bytes) -> None:
+    assert trace_id([(b"host", b"a"), (b"traceparent", value), (b"tracestate", b"x=1")]) == TRACE.decode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"ff" + GOOD[2:],
+        GOOD.upper(),
+        GOOD + b"-more",
+        GOOD + b"\n",
+        b" " + GOOD,
+        GOOD[:-1],
+        b"cc" + GOOD[2:] + b"more",
+        GOOD.replace(TRACE, b"0" * 32),
+        GOOD.replace(PARENT, b"0" * 16),
+        GOOD.replace(b"-", b"_"),
+    ],
+)
+def test_what_is_no_traceparent_is_ignored(value: bytes) -> None:
+    assert trace_id([(b"traceparent", value)]) is None
+
+
+def test_one_request_is_part_of_one_trace() -> None:
+    assert trace_id([]) is None
+    assert trace_id([(b"traceparent", GOOD), (b"traceparent", GOOD)]) is None

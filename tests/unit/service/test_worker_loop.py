@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
@@ -192,6 +193,9 @@ def test_numbers_are_sent_now_and_then_and_add_up() -> None:
     assert len(stats) <= bench.clock.now() / 0.1 + 2
     assert stats[-1].running == stats[-1].waiting == 0
     assert stats[-1].minimums["fake"].alone.high > 0
+    assert all(each.cpu_s >= 0 for each in stats)
+    assert 0 < sum(each.cpu_s for each in stats) <= time.process_time()
+    assert min(each.memory_bytes for each in stats) > 1 << 20  # a Python process has more than a megabyte
 
 
 def test_a_model_that_raised_is_tried_when_idle() -> None:
