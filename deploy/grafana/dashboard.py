@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.grafana.panels import DATASOURCE, Json, layout
+from deploy.grafana.panels import DATASOURCE, Json, layout, runbook
 from deploy.grafana.queries import INSTANCE
 from deploy.grafana.rows import device, processes, promise, quality, requests, time
 
@@ -32,7 +32,7 @@ def dashboard(docs: str) -> Json:
         "refresh": "10s",
         "time": {"from": "now-1h", "to": "now"},
         "timezone": "browser",
-        "links": [_runbook(docs)],
+        "links": [runbook(docs, "alerts")],
         "templating": {
             "list": [
                 {
@@ -48,21 +48,6 @@ def dashboard(docs: str) -> Json:
         },
         "annotations": {"list": [_annotation("Restarts", "red", _RESTARTED, "Restart of {{instance}} {{worker}}")]},
         "panels": list(layout(ROWS, docs)),
-    }
-
-
-def _runbook(docs: str) -> Json:
-    return {
-        "title": "Runbook",
-        "type": "link",
-        "icon": "doc",
-        "url": f"{docs}docs/operations.md#alerts",
-        "tooltip": "What each alert means, and what to do",
-        "tags": [],
-        "asDropdown": False,
-        "targetBlank": True,
-        "includeVars": False,
-        "keepTime": False,
     }
 
 
@@ -89,7 +74,6 @@ def _annotation(name: str, color: str, expr: str, title: str) -> Json:
         "enable": True,
         "iconColor": color,
         "datasource": DATASOURCE,
-        "expr": expr,
-        "step": "10s",
+        "target": {"refId": "Anno", "expr": expr, "interval": "10s"},
         "titleFormat": title,
     }

@@ -100,14 +100,29 @@ def layout(rows: Sequence[Row], docs: str) -> Iterator[Json]:
         top += height
 
 
+def runbook(docs: str, entry: str) -> Json:
+    """A link to an entry of docs/operations.md."""
+    return {
+        "title": "Runbook",
+        "type": "link",
+        "icon": "doc",
+        "url": f"{docs}docs/operations.md#{entry}",
+        "tooltip": "What it means, and what to do",
+        "tags": [],
+        "asDropdown": False,
+        "targetBlank": True,
+        "includeVars": False,
+        "keepTime": False,
+    }
+
+
 def _panel(panel: Panel, docs: str) -> Json:
-    link = {"title": "Runbook", "url": f"{docs}docs/operations.md#{panel.runbook}", "targetBlank": True}
     return {
         "type": panel.kind,
         "title": panel.title,
         "description": panel.description,
         "datasource": DATASOURCE,
-        "links": [link],
+        "links": [runbook(docs, panel.runbook)],
         "targets": [_target(panel, query, index) for index, query in enumerate(panel.queries)],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
         "options": _options(panel),
@@ -136,11 +151,15 @@ def _defaults(panel: Panel) -> Json:
         **{name: limit for name, limit in limits.items() if limit is not None},
         "color": {"mode": "palette-classic" if panel.kind == "timeseries" else "thresholds"},
         "thresholds": {"mode": "absolute", "steps": steps},
-        "custom": _CUSTOM[panel.kind](panel),
+        "custom": _custom(panel),
     }
 
 
-def _lines(panel: Panel) -> Json:
+def _custom(panel: Panel) -> Json:
+    if panel.kind == "state-timeline":
+        return {"fillOpacity": 70, "lineWidth": 0}
+    if panel.kind != "timeseries":
+        return {}
     return {
         "drawStyle": "line",
         "lineWidth": 1,
@@ -150,14 +169,6 @@ def _lines(panel: Panel) -> Json:
         "stacking": {"mode": "normal" if panel.stacked else "none", "group": "A"},
         "thresholdsStyle": {"mode": "dashed" if panel.levels else "off"},
     }
-
-
-_CUSTOM = {
-    "timeseries": _lines,
-    "stat": lambda _: {},
-    "heatmap": lambda _: {},
-    "state-timeline": lambda _: {"fillOpacity": 70, "lineWidth": 0},
-}
 
 
 def _options(panel: Panel) -> Json:
@@ -181,7 +192,14 @@ def _options(panel: Panel) -> Json:
             return {
                 "calculate": False,
                 "cellGap": 0,
-                "color": {"mode": "scheme", "scheme": "Turbo", "exponent": 0.5, "fill": "blue", "steps": 64},
+                "color": {
+                    "mode": "scheme",
+                    "scheme": "Turbo",
+                    "exponent": 0.5,
+                    "fill": "blue",
+                    "reverse": False,
+                    "steps": 64,
+                },
                 "filterValues": {"le": 1e-9},
                 "legend": {"show": True},
                 "rowsFrame": {"layout": "auto"},

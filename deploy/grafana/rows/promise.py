@@ -57,7 +57,7 @@ ROW = Row(
         ),
         replace(
             _NUMBER,
-            title="Expected quality",
+            title="Mean quality",
             description="Mean of the delivered samples, over the time shown. 1 is what all codes give.",
             queries=[Query(f"{total('anytime_expected_quality_sum')} / {_SAMPLES}", "mean")],
             decimals=3,
