@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,12 +49,11 @@ def panels() -> list[dict[str, Any]]:
     return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
 
 
-def queries() -> Iterator[tuple[str, str]]:
+def queries() -> list[tuple[str, str]]:
     """Every query of the dashboard, with the title of its panel, or the name of its annotation."""
-    for panel in panels():
-        yield from ((panel["title"], target["expr"]) for target in panel["targets"])
-    for annotation in dashboard()["annotations"]["list"]:
-        yield annotation["name"], annotation["target"]["expr"]
+    shown = [(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]]
+    annotations = dashboard()["annotations"]["list"]
+    return shown + [(annotation["name"], annotation["target"]["expr"]) for annotation in annotations]
 
 
 def filled(expr: str, shown: str = "60s", rate: str = "3s") -> str:
