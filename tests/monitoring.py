@@ -56,20 +56,6 @@ def queries() -> list[tuple[str, str]]:
     return shown + [(annotation["name"], annotation["target"]["expr"]) for annotation in annotations]
 
 
-def filled(expr: str, shown: str = "60s", rate: str = "3s") -> str:
-    """A query as Grafana sends it when everything is chosen.
-
-    Args:
-        shown: the time shown.
-        rate: in place of `$__rate_interval`.
-    """
-    chosen = {"$model": ".+", "$instance": ".+", "$__range": shown, "$__rate_interval": rate}
-    for variable, value in chosen.items():
-        expr = expr.replace(variable, value)
-    assert "$" not in expr, expr
-    return expr
-
-
 def unconditional(expr: str) -> str:
     """The same with every comparison as 0 or 1, so that it has a value whether or not it is true."""
     return _COMPARISON.sub(r"\1 bool ", expr)

@@ -6,7 +6,7 @@ Its form: https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/vi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 Json: TypeAlias = Mapping[str, object]
@@ -45,6 +45,7 @@ class Panel:
         width, height: of the grid's 24 columns, and rows of 30 pixels.
         stacked: areas on top of each other, for parts of a whole.
         levels: colours of values, the first for all below the second; lines in a time series.
+        colors: of series, by their names; any that are not named get one of the palette's.
         runbook: heading in docs/operations.md to go to.
     """
 
@@ -57,6 +58,7 @@ class Panel:
     height: int = _HEIGHT
     stacked: bool = False
     levels: Sequence[Level] = ()
+    colors: Mapping[str, str] = field(default_factory=dict)
     decimals: int | None = None
     minimum: float | None = 0
     maximum: float | None = None
@@ -124,9 +126,14 @@ def _panel(panel: Panel, docs: str) -> Json:
         "datasource": DATASOURCE,
         "links": [runbook(docs, panel.runbook)],
         "targets": [_target(panel, query, index) for index, query in enumerate(panel.queries)],
-        "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
+        "fieldConfig": {"defaults": _defaults(panel), "overrides": [_colored(*each) for each in panel.colors.items()]},
         "options": _options(panel),
     }
+
+
+def _colored(name: str, color: str) -> Json:
+    value = {"mode": "fixed", "fixedColor": color}
+    return {"matcher": {"id": "byName", "options": name}, "properties": [{"id": "color", "value": value}]}
 
 
 def _target(panel: Panel, query: Query, index: int) -> Json:

@@ -42,6 +42,11 @@ def quantiles(histogram: str, shares: Iterable[float], text: str) -> list[Query]
     return [Query(quantile(share, histogram), f"{100 * share:g}% {text}") for share in shares]
 
 
+def whole(query: str) -> str:
+    """A quantile of whole numbers, which Prometheus takes to be spread evenly between two bounds."""
+    return f"ceil({query})"
+
+
 def buckets(histogram: str) -> list[Query]:
     """A histogram over time."""
     return [Query(f"sum by (le) (increase({histogram}_bucket{{{MODEL}}}[{RATE}]))", "{{le}}")]
@@ -50,6 +55,19 @@ def buckets(histogram: str) -> list[Query]:
 def or_none(query: str, label: str) -> str:
     """What is more than nothing of a query, and a line at zero called `none`, so that there is something to be seen."""
     return f'{query} > 0 or label_replace(vector(0), "{label}", "none", "", "")'
+
+
+def filled(expr: str, shown: str, rate: str) -> str:
+    """A query as Grafana sends it when all models and instances are chosen.
+
+    Args:
+        shown: the length of the time shown, such as `1h`.
+        rate: over how long rates are taken, which Grafana makes four times the scrape interval or more.
+    """
+    chosen = {"$model": ".+", "$instance": ".+", SHOWN: shown, RATE: rate}
+    for variable, value in chosen.items():
+        expr = expr.replace(variable, value)
+    return expr
 
 
 def _sum(by: str) -> str:

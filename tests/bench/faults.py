@@ -115,18 +115,22 @@ async def freeze(server: ServerProcess, scene: Scene) -> None:
     await asyncio.sleep(scene.third_s)
 
 
-async def slow(server: ServerProcess, scene: Scene) -> None:
-    """Let the worker run for a tenth of the time only."""
-    worker = _workers(server)[0]
-    end = asyncio.get_running_loop().time() + scene.third_s
+async def throttle(process: psutil.Process, seconds: float, slowness: float) -> None:
+    """Let a process run for one part of the time in so many."""
+    end = asyncio.get_running_loop().time() + seconds
     try:
         while asyncio.get_running_loop().time() < end:
-            worker.suspend()
-            await asyncio.sleep(_CYCLE_S * (_SLOWNESS - 1) / _SLOWNESS)
-            worker.resume()
-            await asyncio.sleep(_CYCLE_S / _SLOWNESS)
+            process.suspend()
+            await asyncio.sleep(_CYCLE_S * (slowness - 1) / slowness)
+            process.resume()
+            await asyncio.sleep(_CYCLE_S / slowness)
     finally:
-        worker.resume()
+        process.resume()
+
+
+async def slow(server: ServerProcess, scene: Scene) -> None:
+    """Let the worker run for a tenth of the time only."""
+    await throttle(_workers(server)[0], scene.third_s, _SLOWNESS)
 
 
 async def nothing(_: ServerProcess, scene: Scene) -> None:

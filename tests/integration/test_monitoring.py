@@ -17,12 +17,13 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from monitoring import Rule, filled, panels, queries, rules, unconditional
+from monitoring import Rule, panels, queries, rules, unconditional
 from prometheus_process import PATIENCE_S, Prometheus, Series, running_prometheus
 from real_pool import write_bundles
 from server_process import ServerProcess, running_server
 from websockets.asyncio.client import connect
 
+from deploy.grafana.queries import filled
 from service.metrics import CONTENT_TYPE, Metrics
 
 TIMES = 200.0  # five minutes of the rules are a second and a half
@@ -91,7 +92,9 @@ class Stage:
             while await self.value("anytime_requests_running") < SLOTS and not all(task.done() for task in slow):
                 await asyncio.sleep(SCRAPE_S)
             await self.ask(model="long", deadline_ms=500)
-            await asyncio.gather(*slow)
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
             await asyncio.sleep(2 * SCRAPE_S)
 
     async def poor(self) -> None:
@@ -164,13 +167,18 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
             yield prometheus
 
 
+def seen(expr: str) -> str:
+    """A query of the dashboard, as Grafana would send it."""
+    return filled(expr, shown="60s", rate="3s")
+
+
 def has_values(found: list[Series]) -> bool:
     return any(math.isfinite(value) for series in found for _, value in series.values)
 
 
 @pytest.mark.parametrize(("title", "expr"), queries(), ids=lambda text: text[:40])
 def test_every_query_of_the_dashboard_has_an_answer(watched: Prometheus, title: str, expr: str) -> None:
-    assert has_values(watched.ever(filled(expr))), title
+    assert has_values(watched.ever(seen(expr))), title
 
 
 def test_every_legend_names_what_its_series_have(watched: Prometheus) -> None:
@@ -178,7 +186,7 @@ def test_every_legend_names_what_its_series_have(watched: Prometheus) -> None:
     for panel in panels():
         for target in panel["targets"]:
             labels = {label.strip("{}") for label in target["legendFormat"].split() if label.startswith("{{")}
-            for series in watched.ever(filled(target["expr"])):
+            for series in watched.ever(seen(target["expr"])):
                 missing = {label.rstrip(",}") for label in labels} - series.labels.keys()
                 assert not missing or "alertname" in series.labels, (panel["title"], missing)
 
@@ -192,7 +200,7 @@ def test_every_recording_rule_has_recorded(watched: Prometheus, rule: Rule) -> N
 def test_every_alert_has_something_to_judge(watched: Prometheus, rule: Rule) -> None:
     """`absent` has no value while there is something; nothing of another name is."""
     expr = unconditional(rule.expr).replace('absent(up{job="anytime"})', 'absent(up{job="nobody"})')
-    assert has_values(watched.ever(filled(expr)))
+    assert has_values(watched.ever(seen(expr)))
 
 
 def test_prometheus_has_no_trouble_with_the_rules(watched: Prometheus) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deploy.grafana.panels import Panel, Query, Row
-from deploy.grafana.queries import INSTANCE, MODEL, mean, quantile, rate
+from deploy.grafana.queries import INSTANCE, MODEL, mean, quantile, rate, whole
 
 ROW = Row(
     "The device",
@@ -27,7 +27,7 @@ ROW = Row(
             "none",
             [
                 Query(mean("anytime_batch_size", "model"), "{{model}}, mean"),
-                Query(quantile(0.9, "anytime_batch_size"), "nine in ten have at most"),
+                Query(whole(quantile(0.9, "anytime_batch_size")), "nine in ten have at most"),
             ],
             decimals=1,
             runbook="overload",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deploy.grafana.panels import BAD, GOOD, Level, Panel, Query, Row
-from deploy.grafana.queries import buckets, mean, quantile
+from deploy.grafana.queries import buckets, mean, quantile, whole
 
 _CODES = "anytime_codes_delivered"
 _QUALITY = "anytime_expected_quality"
@@ -27,7 +27,7 @@ ROW = Row(
             "none",
             [
                 Query(mean(_CODES, "model"), "{{model}}, mean"),
-                Query(quantile(0.1, _CODES), "nine in ten have more than"),
+                Query(whole(quantile(0.1, _CODES)), "nine in ten have at least"),
             ],
             decimals=1,
             runbook=_RUNBOOK,

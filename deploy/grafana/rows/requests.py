@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.grafana.panels import Panel, Query, Row
+from deploy.grafana.panels import BAD, FAIR, GOOD, Panel, Query, Row
 from deploy.grafana.queries import INSTANCE, MODEL, or_none, rate
 
 ROW = Row(
@@ -15,6 +15,16 @@ ROW = Row(
             "reqps",
             [Query(or_none(rate("anytime_requests_total", by="outcome"), "outcome"), "{{outcome}}")],
             stacked=True,
+            colors={
+                "complete": GOOD,
+                "deadline": "blue",
+                "shed": "yellow",
+                "infeasible": FAIR,
+                "overloaded": FAIR,
+                "unavailable": BAD,
+                "failed": BAD,
+                "invalid": "purple",
+            },
             runbook="overload",
         ),
         Panel(
@@ -24,6 +34,13 @@ ROW = Row(
             "reqps",
             [Query(or_none(rate("anytime_rejections_total", INSTANCE, "reason"), "reason"), "{{reason}}")],
             stacked=True,
+            colors={
+                "deadline-infeasible": "yellow",
+                "overloaded": FAIR,
+                "worker-lost": BAD,
+                "internal": BAD,
+                "model-not-found": "purple",
+            },
             runbook="anytimerefusing",
         ),
         Panel(
@@ -36,6 +53,7 @@ ROW = Row(
                 Query(rate("anytime_requests_lost_total"), "lost"),
                 Query(rate("anytime_requests_total", f'{MODEL}, outcome="shed"'), "shed"),
             ],
+            colors={"late": FAIR, "lost": BAD, "shed": "blue"},
             runbook="anytimelatebudgetburningfast",
         ),
     ),

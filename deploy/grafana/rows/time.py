@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.grafana.panels import BAD, GOOD, Level, Panel, Query, Row
+from deploy.grafana.panels import BAD, FAIR, GOOD, Level, Panel, Query, Row
 from deploy.grafana.queries import buckets, quantiles, rate
 
 _LATE = "anytimelatebudgetburningfast"
@@ -45,6 +45,7 @@ ROW = Row(
                 )
             ],
             stacked=True,
+            colors={"front": BAD, "queue": FAIR, "sample": GOOD, "decode": "blue", "encode": "purple"},
             runbook="api-process-short-of-processor-time",
         ),
         Panel(

@@ -14,10 +14,11 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import yaml
-from monitoring import DASHBOARD, anchors, dashboard, filled, panels, queries
+from monitoring import DASHBOARD, anchors, dashboard, panels, queries
 from server_process import ROOT
 
 from deploy.grafana.__main__ import FILE, text
+from deploy.grafana.queries import filled
 
 GRAFANA = ROOT / "deploy" / "grafana"
 SCHEMA = json.loads((ROOT / "tests" / "grafana" / "board.schema.json").read_text())
@@ -135,7 +136,10 @@ def test_variables_are_there_and_heeded() -> None:
 
 
 def test_promtool_can_read_every_query(tmp_path: Path) -> None:
-    group = [{"record": f"x:x:{index}", "expr": filled(expr)} for index, (_, expr) in enumerate(queries())]
+    group = [
+        {"record": f"x:x:{index}", "expr": filled(expr, shown="1h", rate="1m")}
+        for index, (_, expr) in enumerate(queries())
+    ]
     path = tmp_path / "queries.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": group}]}))
     done = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True, check=False)
