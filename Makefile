@@ -10,7 +10,7 @@ JOBS   ?= logical
 GPU    ?= docs/performance
 DATA   ?= $(shell dirname $$(dpkg -L dataset-fashion-mnist 2>/dev/null | grep train-images) 2>/dev/null)
 
-.PHONY: help serve test test-gpu test-container lint bench bench-gpu bench-peers bench-faults train clean
+.PHONY: help serve test test-gpu test-container lint bench bench-gpu bench-peers bench-faults dashboard dashboard-picture train clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,8 @@ help:
 	@echo "make bench-gpu       run the tests that need a CUDA device, then measure the engine on it"
 	@echo "make bench-peers     compare with other servers on this machine"
 	@echo "make bench-faults    hurt a running service, and count what becomes of its requests"
+	@echo "make dashboard       write Grafana's dashboard after a change; DOCS=URL says where its runbook is to be read"
+	@echo "make dashboard-picture  stage incidents, and draw what the dashboard shows of them"
 	@echo "make train           train the bundled Fashion-MNIST model again"
 	@echo "make clean           remove the virtual environment and caches"
 
@@ -61,6 +63,12 @@ bench-peers: $(PEERS)/.peers
 bench-faults: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m bench.faults
 
+dashboard:
+	$(PYTHON) -m deploy.grafana $(if $(DOCS),--docs $(DOCS))
+
+dashboard-picture: $(VENV)/.dev
+	PYTHONPATH=tests:. $(BIN)/python -m bench.incidents
+
 train: $(VENV)/.dev
 	$(BIN)/anytime train fashion-mnist --data $(DATA) --out runs/fashion-mnist
 
@@ -88,7 +96,7 @@ $(PEERS)/.peers: tests/bench/peers/requirements.txt pyproject.toml constraints.t
 	$(PEERS)/bin/python -m pip install -c constraints.txt -e . -r tests/bench/peers/requirements.txt
 	@touch $@
 
-# The tests use real data and a real Prometheus tool, which Debian and Ubuntu package.
+# The tests use real data and a real Prometheus, which Debian and Ubuntu package.
 $(VENV)/.system: deploy/install-test-packages.sh | $(VENV)/bin/python
 	sh deploy/install-test-packages.sh
 	@touch $@

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Installs what the tests need beside Python packages: a C++ compiler, Fashion-MNIST's files, Prometheus' promtool and
-# Chromium, from the Debian or Ubuntu archive. On other systems, install the compiler, promtool and Chromium (or Chrome)
-# yourself, point ANYTIME_TEST_DATA at Fashion-MNIST's four files and ANYTIME_TEST_CHROMIUM at the browser.
+# Installs what the tests need beside Python packages: a C++ compiler, Fashion-MNIST's files, Prometheus and Chromium, from
+# the Debian or Ubuntu archive. On other systems, install the compiler, Prometheus and Chromium (or Chrome) yourself, point
+# ANYTIME_TEST_DATA at Fashion-MNIST's four files and ANYTIME_TEST_CHROMIUM at the browser.
 set -eu
 
 missing=""
 command -v c++ >/dev/null 2>&1 || missing="$missing g++"
 [ -n "${ANYTIME_TEST_DATA:-}" ] || dpkg -s dataset-fashion-mnist >/dev/null 2>&1 || missing="$missing dataset-fashion-mnist"
-command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+{ command -v promtool && command -v prometheus; } >/dev/null 2>&1 || missing="$missing prometheus"
 [ -n "${ANYTIME_TEST_CHROMIUM:-}" ] || command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 [ -n "$missing" ] || exit 0
 

@@ -23,6 +23,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from deploy.grafana.__main__ import FILE
@@ -123,7 +124,9 @@ def _draw(figure: Figure, panel: dict[str, Any], height: int, url: str, span: Sp
     if panel["type"] == "stat":
         _stat(figure, panel, lines, (left, bottom, wide, high))
         return
-    narrow = 0.16 if panel["type"] == "state-timeline" else 0.035
+    narrow = 0.035
+    if panel["type"] == "state-timeline":
+        narrow = min(0.01 + 0.0033 * max((len(line.name) for line in lines), default=0), wide / 2)
     box = (left + narrow, bottom + below, wide - narrow - 0.01, high - below - title * 1.2)
     axes = figure.add_axes(box)
     axes.set_xlim(0, span.end - span.start)
@@ -141,7 +144,7 @@ def _stat(figure: Figure, panel: dict[str, Any], lines: list[_Line], box: tuple[
     axes.set_axis_off()
     defaults = panel["fieldConfig"]["defaults"]
     value = lines[0].values[-1] if lines else float("nan")
-    axes.add_patch(plt.Rectangle((0, 0), 1, 1, color=_level_color(defaults, value)))
+    axes.add_patch(Rectangle((0, 0), 1, 1, color=_level_color(defaults, value)))
     text = shown(value, defaults["unit"], defaults.get("decimals"))
     axes.text(0.5, 0.5, text, ha="center", va="center", color="white", fontsize=17, fontweight="bold")
 

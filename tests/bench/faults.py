@@ -115,15 +115,15 @@ async def freeze(server: ServerProcess, scene: Scene) -> None:
     await asyncio.sleep(scene.third_s)
 
 
-async def throttle(process: psutil.Process, seconds: float, slowness: float) -> None:
-    """Let a process run for one part of the time in so many."""
+async def throttle(process: psutil.Process, seconds: float, slowness: float, cycle_s: float = _CYCLE_S) -> None:
+    """Let a process run for one part of the time in so many, once in each cycle."""
     end = asyncio.get_running_loop().time() + seconds
     try:
         while asyncio.get_running_loop().time() < end:
             process.suspend()
-            await asyncio.sleep(_CYCLE_S * (slowness - 1) / slowness)
+            await asyncio.sleep(cycle_s * (slowness - 1) / slowness)
             process.resume()
-            await asyncio.sleep(_CYCLE_S / slowness)
+            await asyncio.sleep(cycle_s / slowness)
     finally:
         process.resume()
 

@@ -35,7 +35,7 @@ _PAUSE_S = 25.0
 _SCRAPE_S = 1.0
 _RATE_S = 4.0
 _TIMES = 40.0  # the rules' five minutes are seven and a half seconds
-_STARVED = 10.0
+_STARVED, _STARVED_CYCLE_S = 10.0, 0.05
 _SCENE = Scene(third_s=_INCIDENT_S)
 
 Hurt = Callable[[ServerProcess], Awaitable[None]]
@@ -70,7 +70,7 @@ async def _frozen(server: ServerProcess) -> None:
 
 
 async def _starved(server: ServerProcess) -> None:
-    await throttle(psutil.Process(server.process.pid), _INCIDENT_S, _STARVED)
+    await throttle(psutil.Process(server.process.pid), _INCIDENT_S, _STARVED, _STARVED_CYCLE_S)
 
 
 async def _wrong_model(server: ServerProcess) -> None:

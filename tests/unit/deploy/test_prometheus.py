@@ -12,6 +12,7 @@ import pytest
 import yaml
 from monitoring import PROMETHEUS, RUNBOOK, Rule, anchors, metric_names, queries, rules
 from prometheus_client.parser import text_string_to_metric_families
+from server_process import ROOT
 
 from service import messages
 from service.api.problems import NotReady
@@ -20,7 +21,7 @@ from service.metrics import Metrics
 from service.scheduler.costs import exactly
 
 ALERTS = {rule.name: rule for rule in rules("alert")}
-CONFIGURATIONS = ("prometheus.yml", "prometheus-with-key.yml")
+CONFIGURATIONS = ("prometheus.yml", "prometheus-with-key.yml", "compose.yml")
 TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 
 
@@ -62,11 +63,28 @@ def test_promtool_accepts_the_configuration(name: str, tmp_path: Path) -> None:
     promtool("check", "config", tmp_path / name)
 
 
-def test_the_two_configurations_differ_by_the_key_alone() -> None:
-    without, with_key = (yaml.safe_load((PROMETHEUS / name).read_text()) for name in CONFIGURATIONS)
-    (scrape,) = with_key["scrape_configs"]
-    assert scrape.pop("authorization") == {"credentials_file": "anytime.key"}
+def test_the_configurations_differ_by_key_and_targets_alone() -> None:
+    without, with_key, composed = (yaml.safe_load((PROMETHEUS / name).read_text()) for name in CONFIGURATIONS)
+    assert with_key["scrape_configs"][0].pop("authorization") == {"credentials_file": "anytime.key"}
     assert with_key == without
+    (found,) = composed["scrape_configs"][0].pop("dns_sd_configs")
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert set(found["names"]) == {name for name, service in services.items() if "build" in service}
+    assert f"{found['port']}" == services["anytime"]["ports"][0].rpartition(":")[2]
+    composed["scrape_configs"][0].pop("relabel_configs")
+    without["scrape_configs"][0].pop("static_configs")
+    assert composed == without
+
+
+def test_compose_starts_them_with_files_that_there_are() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    config = services["prometheus"]["command"][0].partition("=")[2]
+    assert Path(config).parent.as_posix() == services["prometheus"]["volumes"][0].split(":")[1]
+    assert Path(config).name in CONFIGURATIONS
+    mounted = dict(mount.split(":")[:2] for mount in services["grafana"]["volumes"])
+    provider = yaml.safe_load((ROOT / "deploy/grafana/provisioning/dashboards/anytime.yml").read_text())
+    assert mounted["./deploy/grafana/dashboards"] == provider["providers"][0]["options"]["path"]
+    assert "PROMETHEUS_URL" in services["grafana"]["environment"]
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
