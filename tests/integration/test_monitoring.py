@@ -18,12 +18,14 @@ import httpx
 import psutil
 import pytest
 from monitoring import Rule, panels, queries, rules, unconditional
+from PIL import Image
 from prometheus_process import PATIENCE_S, Prometheus, Series, running_prometheus
 from real_pool import write_bundles
 from server_process import ServerProcess, running_server
 from websockets.asyncio.client import connect
 
 from deploy.grafana.queries import filled
+from deploy.grafana.render import Mark, Span, render
 from service.metrics import CONTENT_TYPE, Metrics
 
 TIMES = 200.0  # five minutes of the rules are a second and a half
@@ -232,6 +234,17 @@ def test_burn_rate_alerts_fire_and_clear(watched: Prometheus, alert: str) -> Non
     selector = f'ALERTS{{alertname="{alert}", alertstate="firing", model="long", severity="page"}}'
     assert has_values(watched.ever(selector))
     assert not watched.now(selector)
+
+
+def test_the_dashboard_can_be_drawn(watched: Prometheus, tmp_path: Path) -> None:
+    now = time.time()
+    span = Span(watched.started, now, rate_s=3)
+    render(watched.url, span, tmp_path / "whole.png", [Mark("A", now - 10, now - 5)])
+    render(watched.url, span, tmp_path / "three.png", titles=("Codes", "Endings", "Workers"))
+    whole, three = (Image.open(tmp_path / name).convert("RGB") for name in ("whole.png", "three.png"))
+    assert whole.width == three.width
+    assert whole.height > 8 * three.height
+    assert len(whole.getcolors(1 << 24) or ()) > 100  # heat maps, lines and areas, and not only text
 
 
 def test_metrics_are_scraped_with_a_key(tmp_path: Path) -> None:

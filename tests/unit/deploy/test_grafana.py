@@ -14,11 +14,12 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import yaml
-from monitoring import DASHBOARD, anchors, dashboard, panels, queries
+from monitoring import DASHBOARD, RUNBOOK, anchors, dashboard, panels, queries
 from server_process import ROOT
 
 from deploy.grafana.__main__ import FILE, text
 from deploy.grafana.queries import filled
+from deploy.grafana.units import shown
 
 GRAFANA = ROOT / "deploy" / "grafana"
 SCHEMA = json.loads((ROOT / "tests" / "grafana" / "board.schema.json").read_text())
@@ -145,6 +146,30 @@ def test_promtool_can_read_every_query(tmp_path: Path) -> None:
     done = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{len(group)} rules found" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "decimals", "text"),
+    [
+        (0.0125, "s", None, "12.5 ms"),
+        (-0.0125, "s", None, "-12.5 ms"),
+        (0, "s", None, "0"),
+        (5400, "s", None, "1.5 h"),
+        (3 * 2**20, "bytes", None, "3 MiB"),
+        (0.9883, "percentunit", 2, "98.83%"),
+        (45.04, "reqps", 1, "45.0 req/s"),
+        (1234.5, "none", None, "1,234"),
+        (float("nan"), "none", 2, "no data"),
+    ],
+)
+def test_values_are_written_as_in_grafana(value: float, unit: str, decimals: int | None, text: str) -> None:
+    assert shown(value, unit, decimals) == text
+
+
+def test_pictures_of_the_runbook_are_there() -> None:
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", RUNBOOK.read_text())
+    assert len(pictures) == 6
+    assert [path for path in pictures if not (RUNBOOK.parent / path).is_file()] == []
 
 
 def test_provisioning_finds_what_it_names() -> None:
