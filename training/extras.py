@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from models.errors import AnytimeError
 
-PACKAGES = ("accelerate", "matplotlib", "platformdirs", "soxr", "tensorboard", "torchmetrics")
+PACKAGES = ("accelerate", "matplotlib", "platformdirs", "tensorboard", "torchmetrics")
 
 
 def require_extras() -> None:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from PIL import Image
 
 from models.errors import DataError, RecipeError
+from models.media.pictures import FORMATS
 from training.data.files import IMAGES, Found, find_files
 from training.data.folders import ImageFolder
 from training.data.layout import sort_files
-from training.data.pictures import FORMATS
 from training.data.sources import open_source
 from training.options import AutoencoderKind as Kind
 

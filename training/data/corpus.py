@@ -14,12 +14,9 @@ from models.errors import DataError
 PartName = Literal["train", "validation", "test"]
 PARTS: tuple[PartName, ...] = ("train", "validation", "test")
 
-# From a file's name and content to samples, (n, *media.shape); raises Unreadable, or whatever a decoder may.
+# From a file's name and content to samples, (n, *media.shape); raises Unreadable (the item is skipped,
+# named and counted), or whatever a decoder may.
 Decoder = Callable[[str, bytes], NDArray[Any]]
-
-
-class Unreadable(Exception):
-    """A file that cannot become samples, and why. It is skipped, named and counted."""
 
 
 class Item(NamedTuple):

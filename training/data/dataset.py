@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.config import Media
 from models.errors import DataError
+from models.media import pictures, sound
 from training.data.fetching import fetching
 from training.data.labels import match_labels
 from training.data.progress import QUIET, PreparationProgress
@@ -21,7 +22,7 @@ from training.seeds import shuffled
 
 NOUNS = {"image": "images", "audio": "clips"}
 # What 1.0 is in a sample as it is stored: audio keeps 16-bit files as they are.
-FULL_SCALE = {torch.uint8: 255, torch.int16: 32768}
+FULL_SCALE = {torch.uint8: pictures.FULL_SCALE, torch.int16: sound.FULL_SCALE}
 HASHED_AT_ONCE = 4096  # rows
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from models.errors import DataError
+from models.media import Unreadable
 from training.data.cache import prepared
-from training.data.corpus import Corpus, Decoder, Item, PartName, Unreadable
+from training.data.corpus import Corpus, Decoder, Item, PartName
 from training.data.dataset import Parts
 from training.data.files import stamp_of
 from training.data.layout import ALL, parts_of

@@ -27,9 +27,9 @@ from PIL import Image
 from rich.console import Console
 
 from models.errors import DataError
-from training.data.corpus import Unreadable
+from models.media import Unreadable
+from models.media.pictures import read_picture
 from training.data.files import IMAGES, Found, find_files
-from training.data.pictures import read_picture
 from training.data.preparation import SHOWN, Skipped
 from training.data.progress import PreparationProgress
 

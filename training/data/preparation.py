@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from models.config import Frozen, Media
 from models.errors import DataError
+from models.media import Unreadable
 from training.data.arrays import ArrayWriter, map_array
-from training.data.corpus import Corpus, Decoder, Item, PartName, Unreadable
+from training.data.corpus import Corpus, Decoder, Item, PartName
 from training.data.dataset import Split, fingerprint
 from training.data.request import Request
 from training.files import write_json

@@ -1,20 +1,16 @@
-"""Audio files of any length, rate and number of channels as windows of one length."""
+"""Audio files of any length, rate and number of channels as windows to train on."""
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from models.config import Media
 from models.errors import DataError
-from training.data.corpus import Unreadable
-
-FULL_SCALE = 32768  # 1.0 as it is stored; files of 16 bits stay as they are
+from models.media.sound import at_rate, filled, read_sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,38 +34,7 @@ class SoundDecoder:
 
     def __call__(self, name: str, content: bytes) -> NDArray[Any]:  # noqa: ARG002 - as every decoder
         """The windows of a file. Raises Unreadable if it is damaged or too short."""
-        samples, rate = _read(content)
-        if not np.isfinite(samples).all():
-            raise Unreadable("holds values that are not numbers")
-        return self._windows(_to_integers(self._resampled(samples, rate)))[:, None]
-
-    def _resampled(self, samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
-        if rate == self.media.sample_rate:
-            return samples
-        import soxr
-
-        resampled: NDArray[np.float32] = soxr.resample(samples, rate, self.media.sample_rate)
-        return resampled
-
-    def _windows(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-        """(samples,) -> (n, T)."""
         length = self.media.shape[1]
-        if 2 * len(samples) < length:
-            raise Unreadable(f"is too short, {len(samples)} samples are less than half a window of {length}")
-        if len(samples) < length:
-            samples = np.pad(samples, (0, length - len(samples)))
-        windows: NDArray[np.int16] = np.lib.stride_tricks.sliding_window_view(samples, length)
-        return windows[:: self.stride or length]
-
-
-def _read(content: bytes) -> tuple[NDArray[np.float32], int]:
-    """A file's channels averaged, (samples,), and its sample rate."""
-    try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
-            return file.read(dtype="float32", always_2d=True).mean(axis=1), file.samplerate
-    except soundfile.LibsndfileError as error:
-        raise Unreadable(f"cannot be read as audio ({error.error_string.strip().rstrip('.')})") from error
-
-
-def _to_integers(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    return np.rint(samples * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+        samples = filled(at_rate(read_sound(content), self.media), length)
+        windows = np.lib.stride_tricks.sliding_window_view(samples, length)
+        return windows[:: self.stride or length, None]

@@ -10,7 +10,7 @@ from toy_files import RATE, WINDOW, ramp
 
 from models.config import Media
 from models.errors import DataError
-from training.data.corpus import Unreadable
+from models.media import Unreadable
 from training.data.sound import SoundDecoder
 
 MEDIA = Media(type="audio", shape=(1, WINDOW), sample_rate=RATE)

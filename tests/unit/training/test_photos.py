@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from toy_files import recipe_for, write_image
 
+from models.media.pictures import read_picture
 from training.data import photos
 from training.data.dataset import prepare
 from training.data.photos import LISTING, Photo, is_plain, is_same, main
-from training.data.pictures import read_picture
 from training.data.sources import open_source
 
 SIZE = 16  # of a square; photographs must have 80 pixels
