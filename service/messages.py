@@ -1,7 +1,9 @@
 """Everything that crosses a process boundary, and how it is written there (msgpack).
 
-API process -> worker:  Submit, Extend, Stop, Cancel, Remeasure, Drain
-Worker -> API process:  Ready, StartFailed, Preview, Result, Failed, Stats
+API process -> worker:   Submit, Extend, Stop, Cancel, Remeasure, Drain
+Worker -> API process:   Ready, StartFailed, Preview, Result, Failed, Stats
+API process -> encoder:  Encode
+Encoder -> API process:  EncoderReady, StartFailed, Encoded, Unusable, TimeUp, Failed
 
 Clocks of other processes are not relied on: durations travel, and each side anchors them to its own clock on receipt.
 `sent_at` says where between two looks at the transport a message came, and is believed only if it lies between them.
@@ -13,6 +15,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from models.media import Fit
 from service.scheduler import NORMAL
 from service.scheduler.costs import NO_TIME, Duration
 
@@ -29,7 +32,12 @@ class Encoding(msgspec.Struct, frozen=True):
 
 
 class Sampling(msgspec.Struct, frozen=True):
-    """What decides the codes: sample i is keyed by (seed, index + i), and begins with the codes that are given."""
+    """What decides the codes: sample i is keyed by (seed, index + i), and begins with the codes that are given.
+
+    Attributes:
+        codes: with which every sample begins.
+        whole: instead, all the codes of each sample by itself: at least one, and there is nothing left to draw.
+    """
 
     seed: int
     label: int | None
@@ -38,6 +46,21 @@ class Sampling(msgspec.Struct, frozen=True):
     top_p: float
     index: int = 0
     codes: tuple[int, ...] = ()
+    whole: tuple[tuple[int, ...], ...] = ()
+
+    def given(self, index: int) -> tuple[int, ...]:
+        """The codes that sample number `index` of the request begins with."""
+        return self.whole[index] if self.whole else self.codes
+
+    @property
+    def fewest_given(self) -> int:
+        """With how many codes the sample that has fewest begins."""
+        return min(map(len, self.whole), default=len(self.codes))
+
+    @property
+    def most_given(self) -> int:
+        """With how many codes the sample that has most begins."""
+        return max(map(len, self.whole), default=len(self.codes))
 
 
 class Submit(_Message, frozen=True):
@@ -162,7 +185,7 @@ class Ready(_Message, frozen=True):
 
 
 class StartFailed(_Message, frozen=True):
-    """The worker cannot start; `message` is safe to show."""
+    """The process cannot start; `message` is safe to show."""
 
     message: str
 
@@ -184,7 +207,7 @@ class Result(_Message, frozen=True):
 
 
 class Failed(_Message, frozen=True):
-    """The one ending of a request that the worker could not serve; `message` is safe to show."""
+    """The one ending of a request that the process could not serve; `message` is safe to show."""
 
     id: str
     message: str
@@ -216,5 +239,66 @@ class Stats(_Message, frozen=True):
     memory_bytes: int
 
 
+class Encode(_Message, frozen=True):
+    """Find the codes of a medium.
+
+    Attributes:
+        weights: SHA-256 of the autoencoder that they are to be codes of.
+        data: a file.
+        media_type: of the file.
+        fit: what becomes of it if it is not of a sample's size (`models.media.Fit`).
+        lengths: numbers of codes, ascending, at each of which the squared error is wanted.
+        most: pixels, or numbers of a sound, that the file may hold.
+        remaining_ms: for how long an answer is of use.
+    """
+
+    id: str
+    model: str
+    weights: str
+    data: bytes
+    media_type: str
+    fit: Fit
+    lengths: list[int]
+    most: int
+    remaining_ms: float
+
+
+class EncoderReady(_Message, frozen=True):
+    """The encoder is warmed up."""
+
+
+class CodingTiming(msgspec.Struct, frozen=True):
+    """Where the time went, in milliseconds: from file to sample, from sample to codes, and back for the errors."""
+
+    read_ms: float
+    encode_ms: float
+    decode_ms: float
+
+
+class Encoded(_Message, frozen=True):
+    """All K codes of a medium, and the squared errors that were asked for."""
+
+    id: str
+    codes: list[int]
+    squared_errors: list[float]
+    timing: CodingTiming
+
+
+class Unusable(_Message, frozen=True):
+    """The medium cannot be encoded; `message` is safe to show, and goes on after the name of what is meant."""
+
+    id: str
+    message: str
+    too_large: bool = False
+
+
+class TimeUp(_Message, frozen=True):
+    """An answer would be of no use any more."""
+
+    id: str
+
+
 ToWorker: TypeAlias = Submit | Extend | Stop | Cancel | Remeasure | Drain
 FromWorker: TypeAlias = Ready | StartFailed | Preview | Result | Failed | Stats
+ToEncoder: TypeAlias = Encode
+FromEncoder: TypeAlias = EncoderReady | StartFailed | Encoded | Unusable | TimeUp | Failed

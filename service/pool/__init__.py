@@ -3,18 +3,19 @@
 pool.py       submit, route, hand over after a crash, drain
 ticket.py     a request as its caller sees it
 supervisor.py one place for a worker: starts it, and starts it again
+launcher.py   how a worker process is started
 process.py    one worker process
+child.py      any process that is started from here: its socket, its last words, its end
 line.py       the socket to it
 reserve.py    what the way to and from a worker costs
-launcher.py   how a process is started: settings and a socket of its own
 outlook.py    the smallest deadline that would do, and when a worker is ready
 watchdog.py   notices a worker that hangs
 """
 
 from __future__ import annotations
 
+from service.pool.child import WorkerStartError
 from service.pool.pool import Pool, PoolObserver
-from service.pool.process import WorkerStartError
 from service.pool.ticket import Generation, Ticket
 
 __all__ = ["Generation", "Pool", "PoolObserver", "Ticket", "WorkerStartError"]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import socket
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from service.pool.line import Line
-from service.pool.process import WorkerProcess, WorkerStartError
+from service.messages import FromWorker
+from service.pool.child import launch
+from service.pool.process import WorkerProcess
 from service.settings import Settings
 
 
@@ -32,30 +29,12 @@ class Launcher:
         Raises:
             WorkerStartError: the machine refuses.
         """
-        try:
-            ours, theirs = socket.socketpair()
-        except OSError as error:
-            raise WorkerStartError(f"worker {index} cannot be started: {error}") from error
-        with theirs:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    *("-m", "service.worker", *self._arguments(index, theirs.fileno())),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.PIPE,
-                    env=self._environment(),
-                    pass_fds=[theirs.fileno()],
-                )
-            except OSError as error:
-                ours.close()
-                raise WorkerStartError(f"worker {index} cannot be started: {error}") from error
-        _, line = await asyncio.get_running_loop().create_unix_connection(Line, sock=ours)
-        return WorkerProcess(index, process, line)
+        arguments, threads = self._arguments(index), self._settings.threads
+        return WorkerProcess(index, await launch(f"worker {index}", "service.worker", arguments, threads, FromWorker))
 
-    def _arguments(self, index: int, connection: int) -> list[str]:
+    def _arguments(self, index: int) -> list[str]:
         settings = self._settings
         options: dict[str, object] = {
-            "--connection": connection,
             "--index": index,
             "--device": settings.device,
             "--executor": settings.executor,
@@ -69,8 +48,3 @@ class Launcher:
         for bundle in self._bundles:
             arguments += ["--bundle", str(bundle)]
         return arguments
-
-    def _environment(self) -> dict[str, str]:
-        """Libraries that read their thread count when they are loaded get it from here."""
-        threads = str(self._settings.threads)
-        return {**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}

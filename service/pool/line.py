@@ -1,17 +1,23 @@
-"""The API process's end of the socket to a worker."""
+"""The API process's end of the socket to a process that it has started."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import Generic, TypeVar, cast
 
-from service.messages import FromWorker, ToWorker
+import msgspec
+
 from service.wire import Wire
 
+Incoming = TypeVar("Incoming")
 
-class Line(asyncio.Protocol):
+
+class Line(asyncio.Protocol, Generic[Incoming]):
     """Passes on each message as soon as it is read, with no task and no turn of the event loop between.
+
+    Args:
+        incoming: the type, or union, of what the other side sends.
 
     Attributes:
         first: the first message; None if the line ended before.
@@ -20,22 +26,22 @@ class Line(asyncio.Protocol):
             become of the next.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, incoming: object) -> None:
         loop = asyncio.get_running_loop()
-        self.first: asyncio.Future[FromWorker | None] = loop.create_future()
+        self.first: asyncio.Future[Incoming | None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
         self.error: Exception | None = None
         self._transport: asyncio.Transport | None = None
-        self._wire = Wire[FromWorker](FromWorker)
-        self._early: list[FromWorker] = []
-        self._handle: Callable[[FromWorker], None] = self._keep
+        self._wire = Wire[Incoming](incoming)
+        self._early: list[Incoming] = []
+        self._handle: Callable[[Incoming], None] = self._keep
 
-    def serve(self, handle: Callable[[FromWorker], None]) -> None:
+    def serve(self, handle: Callable[[Incoming], None]) -> None:
         """Pass on what has come since the first message, and all that will come."""
         early, self._early, self._handle = self._early, [], handle
         self._pass_on(early)
 
-    def send(self, message: ToWorker) -> None:
+    def send(self, message: msgspec.Struct) -> None:
         """Hand a message to the transport. Once the line has ended it goes nowhere."""
         if self._transport and not self._transport.is_closing():
             self._transport.write(self._wire.pack(message))
@@ -54,10 +60,10 @@ class Line(asyncio.Protocol):
         self._pass_on(self._wire.unpack(data))
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """The worker is gone; an error only says that it was killed with something unread."""
+        """The process is gone; an error only says that it was killed with something unread."""
         self._end()
 
-    def _pass_on(self, messages: Iterable[FromWorker]) -> None:
+    def _pass_on(self, messages: Iterable[Incoming]) -> None:
         if self.error:
             return
         try:
@@ -67,7 +73,7 @@ class Line(asyncio.Protocol):
             self.error = error
             self._end()
 
-    def _keep(self, message: FromWorker) -> None:
+    def _keep(self, message: Incoming) -> None:
         """Nobody has asked for messages yet."""
         if self.first.done():
             self._early.append(message)

@@ -89,7 +89,7 @@ class Outlook:
         ):
             self._heard = heard
             self._costs.clear()
-        given = len(generation.sampling.codes)
+        given = generation.sampling.fewest_given
         lacking = max(generation.min_codes - given, 0)
         shape = _Shape(generation.model, generation.n, lacking, given > 0, generation.encoding)
         if shape not in self._costs:
@@ -123,7 +123,7 @@ def turn_s(costs: messages.Minimum) -> float:
 def floor_s(generation: Generation, costs: messages.Minimum) -> float:
     """Seconds of a busy worker that bringing every sample to its floor and sending it usually takes."""
     decode, code = costs.shares_s
-    codes = max(generation.min_codes - len(generation.sampling.codes), 0)
+    codes = max(generation.min_codes - generation.sampling.fewest_given, 0)
     return generation.n * (decode + codes * code + _encode(generation, costs).median)
 
 
@@ -146,6 +146,6 @@ def full_turn_s(worker: Supervisor) -> float:
 def minimum(generation: Generation, costs: messages.Minimum, slots: int) -> Duration:
     """One code of each sample unless some are given, decoded and encoded as asked; with few slots they take turns."""
     further = (generation.n - 1) * costs.further_s
-    first = costs.decode if generation.sampling.codes else costs.step.then(costs.decode)
+    first = costs.decode if generation.sampling.fewest_given else costs.step.then(costs.decode)
     first = first.times(ceil(generation.n / slots))
     return first.then(_encode(generation, costs).times(generation.n)).then(exactly(further))

@@ -17,10 +17,10 @@ from service import messages
 from service.admission import Admission, Place, Prospect
 from service.clock import Clock, MonotonicClock
 from service.errors import DeadlineInfeasible, ServiceError
+from service.pool.child import WorkerStartError
 from service.pool.launcher import Launcher
 from service.pool.outlook import Outlook
 from service.pool.placement import Placement, draining
-from service.pool.process import WorkerStartError
 from service.pool.reserve import AnswerCost, SendReserve
 from service.pool.supervisor import Supervisor
 from service.pool.ticket import Generation, Ticket
@@ -169,7 +169,7 @@ class Pool:
             self._answer_cost.count(now)
             self._reserve.observe(now, now - ticket.submitted - ticket.result.timing.total_ms / 1000)
             asked, late = ticket.generation, now + self._network > ticket.deadline
-            floor = max(asked.min_codes, len(asked.sampling.codes))
+            floor = max(asked.min_codes, asked.sampling.most_given)
             least = all(len(output.codes) <= floor for output in ticket.result.outputs)
             self._admission.answered(asked.model, late=late, least=least)
 

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from service.clock import Clock
 from service.messages import FromWorker, Minimum, Ready, Stats, Submit, ToWorker
-from service.pool.process import WorkerProcess, WorkerStartError
+from service.pool.child import WorkerStartError
+from service.pool.process import WorkerProcess
 from service.pool.ticket import Ticket
 
 _logger = logging.getLogger(__name__)

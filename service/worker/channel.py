@@ -6,14 +6,18 @@ import contextlib
 import select
 import socket
 from collections.abc import Iterator
+from typing import Generic, TypeVar
 
-from service.messages import FromWorker, ToWorker
+import msgspec
+
 from service.wire import CHUNK, Wire
+
+Incoming = TypeVar("Incoming")
 
 _LINGER_S = 1.0
 
 
-class Channel:
+class Channel(Generic[Incoming]):
     """Sends and receives messages without asyncio.
 
     An answer is never dropped and sending never blocks the loop: what the socket does not take is kept until it does,
@@ -21,23 +25,24 @@ class Channel:
 
     Args:
         connection: to the API process.
+        incoming: the type, or union, of what that sends.
         wake: a file descriptor that ends `wait` when it becomes readable, None for none.
 
     Attributes:
         closed: whether the API process has gone, or let go of this one. Nothing can come or go any more.
     """
 
-    def __init__(self, connection: socket.socket, wake: int | None = None) -> None:
+    def __init__(self, connection: socket.socket, incoming: object, wake: int | None = None) -> None:
         self.closed = False
         self._connection = connection
         self._connection.setblocking(False)
-        self._wire = Wire[ToWorker](ToWorker)
+        self._wire = Wire[Incoming](incoming)
         self._unsent = bytearray()
         self._poller = select.poll()
         if wake is not None:
             self._poller.register(wake, select.POLLIN)
 
-    def drain(self) -> Iterator[ToWorker]:
+    def drain(self) -> Iterator[Incoming]:
         """Every message that has arrived, in order; returns at once when there is none."""
         self._flush()
         while not self.closed:
@@ -52,7 +57,7 @@ class Channel:
             if len(data) < CHUNK:
                 return
 
-    def send(self, message: FromWorker) -> None:
+    def send(self, message: msgspec.Struct) -> None:
         """Hand a message to the transport."""
         self._unsent += self._wire.pack(message)
         self._flush()

@@ -33,7 +33,7 @@ class Loop:
     def __init__(
         self,
         engines: Sequence[Engine],
-        channel: Channel,
+        channel: Channel[messages.ToWorker],
         clock: Clock,
         shutdown: Shutdown,
     ) -> None:

@@ -17,7 +17,7 @@ from models.runtime import AnytimeModel, load_model
 from models.runtime.choice import NAMES
 from service.clock import MonotonicClock
 from service.encode import encode, formats_of
-from service.messages import Ready, StartFailed
+from service.messages import Ready, StartFailed, ToWorker
 from service.recorded import prepare, write
 from service.worker import report
 from service.worker.channel import Channel
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s %(message)s")
     shutdown = Shutdown()
     shutdown.install()
-    channel = Channel(socket.socket(fileno=options.connection), shutdown.wake)
+    channel = Channel[ToWorker](socket.socket(fileno=options.connection), ToWorker, shutdown.wake)
     try:
         if options.record_costs:
             prepare(options.record_costs)
@@ -99,7 +99,7 @@ def _may_have_gpu() -> bool:
     return sys.platform != "linux" or any(Path(file).exists() for file in _DRIVERS)
 
 
-def _engines(loaded: Sequence[tuple[Manifest, AnytimeModel]], channel: Channel) -> list[Engine]:
+def _engines(loaded: Sequence[tuple[Manifest, AnytimeModel]], channel: Channel[ToWorker]) -> list[Engine]:
     """Every model, warmed up."""
     clock = MonotonicClock()
     engines = []

@@ -24,6 +24,7 @@ class Request:
         self.decode_s = 0.0
         self.encode_s = 0.0
         self._sampling = submit.sampling
+        given = [len(submit.sampling.given(index)) for index in range(submit.n)]
         self._entered: float | None = None
         self._outputs: dict[int, messages.Output] = {}
         self.jobs = [
@@ -33,12 +34,12 @@ class Request:
                 arrival=received,
                 deadline=received + submit.remaining_ms / 1000,
                 min_codes=submit.min_codes,
-                max_codes=submit.max_codes,
+                max_codes=given[index] if submit.sampling.whole else submit.max_codes,
                 target_codes=submit.target_codes,
                 priority=submit.priority,
                 encoding=(submit.encoding.format, submit.encoding.scale),
-                position=len(submit.sampling.codes),
-                unread=len(submit.sampling.codes),
+                position=given[index],
+                unread=given[index],
                 preview_every=None if submit.preview_ms is None else submit.preview_ms / 1000,
                 stop=stop,
             )
@@ -65,7 +66,7 @@ class Request:
             asked.temperature,
             asked.top_k,
             asked.top_p,
-            asked.codes,
+            asked.given(index),
         )
 
     def entered(self, now: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,9 +46,18 @@ def _result(size: int) -> messages.Result:
     return messages.Result(f"{size}", [output], messages.Timing(0, 0, 0, 0, 0))
 
 
+def test_a_worker_cannot_be_asked_to_encode() -> None:
+    """Whose loop has deadlines: that message is none of those that it reads."""
+    asked = messages.Encode("a", "tiny", "sha", b"file", "image/png", "crop", [1], 100, 10.0)
+    with pytest.raises(msgspec.ValidationError, match="Invalid value 'Encode'"):
+        list(
+            Wire[messages.ToWorker](messages.ToWorker).unpack(Wire[messages.ToEncoder](messages.ToEncoder).pack(asked))
+        )
+
+
 def test_what_the_socket_does_not_take_is_kept_and_sent_later() -> None:
     ours, theirs = socket.socketpair()
-    channel = Channel(theirs)
+    channel = Channel[messages.ToWorker](theirs, messages.ToWorker)
     sent = [_result(size) for size in (10, 3_000_000, 20, 500_000)]
     for message in sent:
         channel.send(message)  # nobody reads: it must not block
@@ -70,7 +80,7 @@ def test_what_the_socket_does_not_take_is_kept_and_sent_later() -> None:
 @pytest.mark.parametrize("unread", [False, True])
 def test_a_channel_whose_other_end_is_gone_says_so_and_takes_what_is_sent(unread: bool) -> None:
     ours, theirs = socket.socketpair()
-    channel = Channel(theirs)
+    channel = Channel[messages.ToWorker](theirs, messages.ToWorker)
     if unread:
         channel.send(_result(5))
     ours.close()

@@ -22,9 +22,11 @@ def failed(name: str) -> messages.Failed:
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[tuple[Line, socket.socket]]:
+async def connected() -> AsyncIterator[tuple[Line[messages.FromWorker], socket.socket]]:
     ours, theirs = socket.socketpair()
-    _, line = await asyncio.get_running_loop().create_unix_connection(Line, sock=ours)
+    _, line = await asyncio.get_running_loop().create_unix_connection(
+        lambda: Line[messages.FromWorker](messages.FromWorker), sock=ours
+    )
     with theirs:
         yield line, theirs
     line.close()

@@ -40,7 +40,7 @@ class Bench:
 
     def submit(self, name: str, remaining_ms: float = 1000.0, **fields: Any) -> None:
         values: dict[str, Any] = {"n": 1, "seed": 1, "min_codes": 1, "max_codes": 8, "preview_ms": None}
-        values |= {"index": 0, "codes": ()}
+        values |= {"index": 0, "codes": (), "whole": ()}
         values |= {"format": "png"} | fields
         self.engine.submit(
             messages.Submit(
@@ -48,7 +48,9 @@ class Bench:
                 model="fake",
                 remaining_ms=remaining_ms,
                 n=values["n"],
-                sampling=messages.Sampling(values["seed"], None, 1.0, 0, 1.0, values["index"], values["codes"]),
+                sampling=messages.Sampling(
+                    values["seed"], None, 1.0, 0, 1.0, values["index"], values["codes"], values["whole"]
+                ),
                 encoding=messages.Encoding(values["format"]),
                 min_codes=values["min_codes"],
                 max_codes=values["max_codes"],
@@ -178,6 +180,18 @@ def test_codes_that_are_given_are_gone_on_from(bench: Bench) -> None:
     (output,) = bench.result("a").outputs
     assert output.codes == [9, 9, 9, *(code_of(3, 2, position) for position in range(3, 8))]
     assert bench.engine.costs.steps.duration(1).high == pytest.approx(0.001)  # reading is not taken for a step
+
+
+def test_every_sample_may_be_given_all_of_its_own(bench: Bench) -> None:
+    """More of them than slots: each is decoded as it is, whatever the others have."""
+    rows = ((9,), (9, 8, 7), tuple(range(8)), (5, 5), (4,), (3,))
+    bench.submit("a", n=len(rows), whole=rows)
+    bench.turns()
+    (result,) = bench.sent
+    assert isinstance(result, messages.Result)
+    assert [tuple(output.codes) for output in result.outputs] == list(rows)
+    assert {output.stop_reason for output in result.outputs} == {"complete"}
+    assert {name for name, _ in bench.model.calls} == {"decode"}
 
 
 def test_codes_that_are_all_given_are_only_decoded(bench: Bench) -> None:

@@ -71,7 +71,9 @@ class Bench:
             encode, usual = (lambda *_: b"x"), ("png", 1)
             engines.append(Engine(name, model, QUALITY, costs, encode, usual, self.clock, self.channel.send))
         self.engines = engines
-        self.loop = Loop(engines, cast("Channel", self.channel), self.clock, cast("Shutdown", self.shutdown))
+        self.loop = Loop(
+            engines, cast("Channel[messages.ToWorker]", self.channel), self.clock, cast("Shutdown", self.shutdown)
+        )
 
     def results(self) -> dict[str, messages.Result]:
         return {message.id: message for message in self.channel.sent if isinstance(message, messages.Result)}
