@@ -5,6 +5,7 @@ ServiceError (500 internal)
 ├── ModelNotFound         404
 ├── PayloadTooLarge       413
 ├── InvalidField          422   a field outside what the model or the server allows
+├── UnusableMedia         422   a file that cannot be encoded: damaged, of another size
 ├── Overloaded            503 + Retry-After   every place in the queue is taken
 ├── Draining              503 + Retry-After   the server is shutting down
 ├── WorkerLost            503 + Retry-After   the worker died and no other can answer in time
@@ -68,6 +69,15 @@ class InvalidField(ServiceError):
     status = 422
     slug = "invalid-field"
     title = "Invalid field"
+    outcome = Outcome.INVALID
+
+
+class UnusableMedia(ServiceError):
+    """A file that cannot be encoded: damaged, or of a size that does not fit."""
+
+    status = 422
+    slug = "unusable-media"
+    title = "Unusable media"
     outcome = Outcome.INVALID
 
 

@@ -44,6 +44,17 @@ class Settings(BaseSettings):
     )
     max_scale: int = Field(16, ge=1, le=64, description="Largest enlargement of an image.")
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Larger request bodies are refused with 413.")
+    max_media_bytes: int = Field(8 << 20, ge=1024, description="Larger files to encode are refused with 413.")
+    max_media_size: int = Field(
+        25_000_000, ge=1, description="Files to encode may hold so many pixels, or numbers of a sound; more is a 413."
+    )
+    encoder: Literal["on-demand", "always", "off"] = Field(
+        "on-demand",
+        description="The process that finds the codes of media: started with the first request, kept from the start "
+        "on, or never there.",
+    )
+    encoder_idle: float = Field(300, gt=0, description="Seconds without a request after which the encoder ends.")
+    encoder_queue: int = Field(32, ge=1, description="Requests that may wait for the encoder.")
     max_socket_requests: int = Field(64, ge=1, description="Requests in progress per websocket.")
     start_timeout: float = Field(120, gt=0, description="Seconds a worker may take to become ready.")
     shutdown_timeout: float = Field(10, gt=0, description="Seconds to answer running requests on SIGTERM.")

@@ -1,6 +1,6 @@
 """Decoded samples as bytes that a client can show or play.
 
-formats.py    which formats each kind of media has, and what they can hold
+formats.py    which formats each kind of media has, how they begin, and what they can hold
 pictures.py   PNG, WebP, JPEG
 clips.py      WAV, FLAC, Ogg Vorbis
 
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from models.config import Media
 from service.encode.clips import encode_clip
-from service.encode.formats import MEDIA_TYPES, check_encodable, formats_of
+from service.encode.formats import MEDIA_TYPES, check_encodable, formats_of, media_type_of
 from service.encode.pictures import encode_picture
 
-__all__ = ["MEDIA_TYPES", "check_encodable", "encode", "formats_of"]
+__all__ = ["MEDIA_TYPES", "check_encodable", "encode", "formats_of", "media_type_of"]
 
 
 def encode(media: Media, sample: NDArray[np.float32], file_format: str, scale: int = 1) -> bytes:

@@ -14,6 +14,15 @@ MEDIA_TYPES: dict[str, str] = {
     "npy": "application/x-npy",
 }
 
+_BEGINNINGS = {
+    "png": (b"\x89PNG\r\n\x1a\n", b""),
+    "webp": (b"RIFF", b"WEBP"),
+    "jpeg": (b"\xff\xd8\xff", b""),
+    "wav": (b"RIFF", b"WAVE"),
+    "flac": (b"fLaC", b""),
+    "ogg": (b"OggS", b""),
+    "npy": (b"\x93NUMPY", b""),
+}  # the first bytes, and those from the ninth on
 _FORMATS = {"image": ("png", "webp", "jpeg", "npy"), "audio": ("wav", "flac", "ogg", "npy")}
 _LONGEST_SIDE = {"png": 65_535, "webp": 16_383, "jpeg": 65_500}
 _MOST_CHANNELS = {"wav": 1024, "flac": 8, "ogg": 255}  # with more, libvorbis brings the process down
@@ -24,6 +33,14 @@ _HIGHEST_ODD_FLAC_RATE = 65_535  # above it FLAC counts in tens
 def formats_of(media: Media) -> tuple[str, ...]:
     """The formats that samples of this media can be sent in, the usual one first; keys of `MEDIA_TYPES`."""
     return _FORMATS[media.type]
+
+
+def media_type_of(data: bytes) -> str | None:
+    """The media type of a file, by its first bytes; None if it is of no known format."""
+    for name, (first, ninth) in _BEGINNINGS.items():
+        if data.startswith(first) and data.startswith(ninth, 8):
+            return MEDIA_TYPES[name]
+    return None
 
 
 def check_encodable(media: Media, file_format: str, scale: int) -> None:

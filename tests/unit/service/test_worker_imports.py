@@ -1,4 +1,4 @@
-"""A worker that computes natively is ready sooner, and is smaller, for not importing PyTorch."""
+"""What computes natively, or in NumPy, is ready sooner, and is smaller, for not importing PyTorch."""
 
 from __future__ import annotations
 
@@ -41,4 +41,16 @@ def test_nor_does_a_residual_autoencoder(tmp_path: Path) -> None:
     networks = tiny_networks(tiny_manifest(autoencoder=RESIDUAL))
     write_bundle(tmp_path / "residual", networks.manifest, networks.autoencoder, networks.prior, {})
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "residual"), "native"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_nor_does_the_encoder(tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from service.encoder.main import _load
+assert _load(Path(sys.argv[1])).coder.encode
+print("torch" in sys.modules)
+"""
+    command = [sys.executable, "-c", script, str(write_tiny_bundle(tmp_path))]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "False"
