@@ -149,13 +149,14 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._define_requests()
         self._define_answers()
+        self._define_encodes()
         self._define_workers()
         self._of_answers = cache(self._tallies_of_answers)
         ProcessCollector(registry=self.registry)
 
     def _define_requests(self) -> None:
         self._requests = self._counter("requests", "Generation requests by how they ended.", "model", "outcome")
-        self._rejections = self._counter("rejections", "Generation requests refused, by problem type.", "reason")
+        self._rejections = self._counter("rejections", "Requests refused, by problem type.", "reason")
         self._responses = self._counter("http_responses", "HTTP responses by route and status.", "route", "status")
         self._request_seconds = self._histogram(
             "request_seconds", "Receipt of a request to the hand-over of its last byte.", _SECONDS, "model"
@@ -175,7 +176,7 @@ class Metrics:
         )
         self._ready = Gauge("anytime_ready", "Whether requests are taken, as /readyz says.", registry=self.registry)
         self._pending = Gauge(
-            "anytime_requests_pending", "Generation requests received that have not ended.", registry=self.registry
+            "anytime_requests_pending", "Requests received that have not ended.", registry=self.registry
         )
 
     def _define_answers(self) -> None:
@@ -187,6 +188,19 @@ class Metrics:
         self._codes = self._histogram("codes_delivered", "Codes of each delivered sample.", _CODES, "model")
         self._quality = self._histogram(
             "expected_quality", "Expected quality (0 to 1) of each delivered sample.", _QUALITIES, "model"
+        )
+
+    def _define_encodes(self) -> None:
+        self._encodes = self._counter("encode_requests", "Requests to encode by how they ended.", "model", "outcome")
+        self._encodes_missed = self._counter(
+            "encode_deadline_missed", "Codes handed over after their deadline.", "model"
+        )
+        self._encode_seconds = self._histogram(
+            "encode_seconds", "Receipt of a request to encode to the hand-over of its last byte.", _SECONDS, "model"
+        )
+        self._encoder_up = Gauge("anytime_encoder_up", "Whether the encoder runs and is ready.", registry=self.registry)
+        self._encoder_starts = Counter(
+            "anytime_encoder_starts", "Times an encoder was started.", registry=self.registry
         )
 
     def _define_workers(self) -> None:
@@ -237,8 +251,10 @@ class Metrics:
         for name in [*names, UNKNOWN]:
             for outcome in Outcome:
                 self._requests(name, outcome)
+                self._encodes(name, outcome)
         for name in names:
             self._missed(name)
+            self._encodes_missed(name)
             self._lost(name)
             self._of_answers(name)
             self._first_preview_seconds(name)
@@ -297,6 +313,24 @@ class Metrics:
             self._quality(model),
             self._phases.of(model),
         )
+
+    def encode_ended(self, model: str, outcome: Outcome) -> None:
+        """Count one request to encode, at its end. `model` is a loaded model's name or UNKNOWN."""
+        self._encodes(model, outcome).inc()
+
+    def encoded(self, model: str, seconds: float, slack: float) -> None:
+        """Record what was encoded: `seconds` since its receipt, `slack` seconds before its deadline."""
+        self._encode_seconds(model).observe(seconds)
+        if slack < 0:
+            self._encodes_missed(model).inc()
+
+    def encoder_up(self, up: bool) -> None:
+        """The encoder became ready, or went away."""
+        self._encoder_up.set(up)
+
+    def encoder_started(self) -> None:
+        """An encoder was started."""
+        self._encoder_starts.inc()
 
     def worker_up(self, worker: int, up: bool) -> None:
         """A worker became ready, or went away."""

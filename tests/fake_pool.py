@@ -12,6 +12,7 @@ from models.bundle.manifest import Manifest
 from models.config import AutoencoderConfig, Media, TransformerConfig
 from service import messages
 from service.api.app import create_app
+from service.codec import Codec
 from service.errors import Draining, ServiceError
 from service.metrics import Metrics
 from service.pool import Generation, Pool, Ticket
@@ -127,6 +128,6 @@ class FakePool:
         self.on_submit = lambda _ticket: None
 
 
-def app_over(pool: FakePool, settings: Settings, metrics: Metrics | None = None) -> FastAPI:
+def app_over(pool: FakePool, settings: Settings, metrics: Metrics | None = None, codec: Codec | None = None) -> FastAPI:
     """The app, with this pool in place of one with workers."""
-    return create_app(settings, cast("Pool", pool), metrics)
+    return create_app(settings, cast("Pool", pool), metrics, codec)

@@ -1,4 +1,4 @@
-"""The bookkeeping of one generation request: however it ends, it is counted exactly once."""
+"""The bookkeeping of one request that takes time: however it ends, it is counted exactly once."""
 
 from __future__ import annotations
 
@@ -96,5 +96,23 @@ class Account:
             return False
         self.outcome = outcome
         self._server.closed()
-        self.metrics.ended(self.model, outcome)
+        self._count(outcome)
         return True
+
+    def _count(self, outcome: Outcome) -> None:
+        self.metrics.ended(self.model, outcome)
+
+
+class EncodeAccount(Account):
+    """The same of a request to encode, which is counted among its own."""
+
+    def encoded(self, codes: int) -> None:
+        """The last byte of an answer with so many codes was handed to the transport."""
+        if self._end(Outcome.COMPLETE):
+            now = self.clock.now()
+            self.metrics.encoded(self.model, now - self.arrival, self.deadline - now)
+            self.facts["codes"] = [codes]
+            self.facts["slack_ms"] = round((self.deadline - now) * 1000, 3)
+
+    def _count(self, outcome: Outcome) -> None:
+        self.metrics.encode_ended(self.model, outcome)

@@ -22,6 +22,7 @@ Milliseconds = Annotated[float, Meta(description="milliseconds")]
 class OutputAnswer(msgspec.Struct):
     """One sample. Its codes, with its seed and index and the request's parameters, are all it takes to go on with it.
 
+    A sample whose codes were all given to be decoded has neither seed nor label.
     Over a websocket in binary mode `b64` is left out and `bytes` tells the size of the sample in the frame that
     follows. A preview has no `stop_reason`.
     """
@@ -31,8 +32,8 @@ class OutputAnswer(msgspec.Struct):
     codes: Annotated[list[int], Meta(description="The codes behind this sample, in order of importance.")]
     codes_total: Annotated[int, Meta(description="How many codes a complete sample has.")]
     expected_quality: Annotated[float, Meta(ge=0, le=1)]
-    seed: int
-    label: str | None
+    seed: int | UnsetType = UNSET
+    label: str | UnsetType | None = UNSET
     b64: bytes | UnsetType = UNSET
     stop_reason: StopReason | UnsetType = UNSET
     size: int | UnsetType = msgspec.field(default=UNSET, name="bytes")
@@ -49,13 +50,60 @@ class TimingAnswer(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """The answer to `POST /v1/generate`."""
+    """The answer to `POST /v1/generate` and `POST /v1/decode`."""
 
     id: str
     model: str
     outputs: list[OutputAnswer]
     deadline_ms: Annotated[float, Meta(description="The deadline that the request was given.")]
     timing: TimingAnswer
+
+
+class EncodeTimingAnswer(msgspec.Struct):
+    """Where the time went: until the encoder had the file, then to a sample, to codes, and back for the errors."""
+
+    queue_ms: Milliseconds
+    read_ms: Milliseconds
+    encode_ms: Milliseconds
+    decode_ms: Milliseconds
+    total_ms: Milliseconds
+
+
+SquaredError = Annotated[
+    float, Meta(description="Squared difference of what the codes decode to, summed over the sample's numbers.")
+]
+Psnr = Annotated[
+    float | None,
+    Meta(description="The same as a ratio to full scale, in decibels; null if there is no error."),
+]
+PackedBytes = Annotated[int, Meta(description="Bytes that the codes take when packed.")]
+
+
+class CurvePoint(msgspec.Struct):
+    """What so many of the codes are worth."""
+
+    codes: int
+    size: PackedBytes = msgspec.field(name="bytes")
+    expected_quality: Annotated[float, Meta(ge=0, le=1)]
+    squared_error: SquaredError
+    psnr_db: Psnr
+
+
+class EncodeAnswer(msgspec.Struct):
+    """The answer to `POST /v1/encode`."""
+
+    id: str
+    model: str
+    codes: Annotated[list[int], Meta(description="The codes, in order of importance.")]
+    codes_total: Annotated[int, Meta(description="How many codes a complete sample has.")]
+    packed: Annotated[bytes, Meta(description="The codes as few bytes, in base64; `/v1/decode` takes them so, too.")]
+    size: PackedBytes = msgspec.field(name="bytes")
+    expected_quality: Annotated[float, Meta(ge=0, le=1)]
+    squared_error: SquaredError
+    psnr_db: Psnr
+    deadline_ms: Annotated[float, Meta(description="The deadline that the request was given.")]
+    timing: EncodeTimingAnswer
+    curve: list[CurvePoint] | UnsetType = UNSET
 
 
 class AcceptedEvent(msgspec.Struct, tag_field="type", tag="accepted"):
@@ -103,8 +151,8 @@ def output_of(output: messages.Output, resolved: Resolved, *, binary: bool = Fal
         codes=output.codes,
         codes_total=resolved.manifest.codes,
         expected_quality=round(output.expected_quality, 6),
-        seed=resolved.generation.sampling.seed,
-        label=resolved.label,
+        seed=resolved.generation.sampling.seed if resolved.drawn else UNSET,
+        label=resolved.label if resolved.drawn else UNSET,
         b64=UNSET if binary else output.data,
         stop_reason=StopReason(output.stop_reason) if output.stop_reason else UNSET,
         size=len(output.data) if binary else UNSET,
@@ -182,9 +230,10 @@ def media_headers(ticket_id: str, result: messages.Result, resolved: Resolved, a
         "x-anytime-codes-total": str(resolved.manifest.codes),
         "x-anytime-stop-reason": output.stop_reason,
         "x-anytime-expected-quality": f"{output.expected_quality:.6f}",
-        "x-anytime-seed": str(resolved.generation.sampling.seed),
         "x-anytime-deadline-ms": f"{account.deadline_ms:g}",
     }
+    if resolved.drawn:
+        headers["x-anytime-seed"] = str(resolved.generation.sampling.seed)
     if resolved.label is not None:
         # Header values are ASCII; names in other scripts are percent-encoded.
         headers["x-anytime-label"] = quote(resolved.label, safe=" !#$&'()*+,-./:;<=>?@[]^_`{|}~")

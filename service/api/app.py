@@ -10,14 +10,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api import generate, health, models, openapi, playground, stream
-from service.api.arrival import ArrivalMiddleware, exchange_of
+from service.api import decode, encode, generate, health, models, openapi, playground, stream
+from service.api.arrival import ENCODE_PATH, ArrivalMiddleware, exchange_of
 from service.api.endpoints import Endpoints
 from service.api.inference import infer
 from service.api.inference import models as inference_models
 from service.api.inference import server as inference_server
 from service.api.openai import images
 from service.api.server import Server
+from service.codec import Codec
 from service.errors import ServiceError
 from service.metrics import Metrics, package_version
 from service.pool import Pool
@@ -25,6 +26,8 @@ from service.settings import Settings
 
 _ROUTERS = (
     generate.router,
+    decode.router,
+    encode.router,
     stream.router,
     models.router,
     images.router,
@@ -36,27 +39,33 @@ _ROUTERS = (
 )
 _ENDPOINTS = {
     generate.GENERATE_PATH: generate.generate,
+    decode.DECODE_PATH: decode.decode,
+    ENCODE_PATH: encode.encode,
     images.IMAGES_PATH: images.generate_images,
     infer.INFER_PATH: infer.infer,
     infer.INFER_VERSION_PATH: infer.infer,
 }
 
 
-def create_app(settings: Settings, pool: Pool | None = None, metrics: Metrics | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, pool: Pool | None = None, metrics: Metrics | None = None, codec: Codec | None = None
+) -> FastAPI:
     """An app that starts its pool with its lifespan and drains it at the end.
 
     Args:
-        pool: instead of one made from the settings; then `metrics` should be what it reports to.
+        pool, codec: instead of those made from the settings; then `metrics` should be what they report to.
     """
     metrics = metrics or Metrics()
     pool = pool or Pool(settings, metrics)
-    server = Server(settings, pool, metrics, pool.clock)
+    codec = codec or Codec(settings, metrics, pool.clock)
+    server = Server(settings, pool, metrics, pool.clock, codec)
     metrics.front(lambda: server.ready, lambda: server.pending)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await pool.start()
         metrics.models(list(pool.manifests))
+        codec.open()
         try:
             yield
         finally:

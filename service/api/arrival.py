@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.account import Account
+from service.api.account import Account, EncodeAccount
 from service.api.dialects import refusal
 from service.api.endpoints import Endpoints, Match
 from service.api.log import trace_id
@@ -25,6 +25,9 @@ from service.errors import Malformed, PayloadTooLarge
 from service.metrics import UNKNOWN
 from service.outcomes import Outcome
 
+ENCODE_PATH = "/v1/encode"
+_ACCOUNTS = {ENCODE_PATH: EncodeAccount}
+_FILES = (b"image/", b"audio/")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _CLIENT_CLOSED_STATUS = 499
 _LONGEST_LENGTH = 18  # digits
@@ -38,7 +41,7 @@ class Exchange:
     Attributes:
         arrival: seconds on the server's clock.
         request_id: the client's `x-request-id` if it sent a sane one, else our own.
-        account: there if this is a generation request.
+        account: there if this is a request that takes time.
         route: the template of its path, if it asks for samples.
         status: of the response, once it started.
         refused: whether it was answered with an error.
@@ -78,7 +81,7 @@ class ArrivalMiddleware:
 
     Args:
         app: everything else.
-        endpoints: answer requests for samples.
+        endpoints: answer requests that take time.
     """
 
     def __init__(self, app: ASGIApp, endpoints: Endpoints, server: Server) -> None:
@@ -110,7 +113,7 @@ class ArrivalMiddleware:
         if match:
             exchange.route = match.template
             scope["path_params"] = match.parameters
-            exchange.account = Account(self.server, exchange.arrival)
+            exchange.account = _ACCOUNTS.get(match.template, Account)(self.server, exchange.arrival)
         try:
             await self._serve(scope, exchange, match, receive, send)
         finally:
@@ -118,7 +121,7 @@ class ArrivalMiddleware:
 
     async def _serve(self, scope: Scope, exchange: Exchange, match: Match | None, receive: Receive, send: Send) -> None:
         try:
-            limited = _LimitedBody(scope, receive, self.server.settings.max_body_bytes)
+            limited = _LimitedBody(scope, receive, self._limit(scope))
             if match is None:
                 await self.app(scope, limited, _Sender(send, exchange))
             else:
@@ -131,6 +134,15 @@ class ArrivalMiddleware:
             response = exchange.refuse(error, scope)
             if exchange.status is None:
                 await response(scope, receive, _Sender(send, exchange))
+
+    def _limit(self, scope: Scope) -> int:
+        """The most bytes of a body: pictures and sounds may be larger than what this process looks into."""
+        settings = self.server.settings
+        if scope["path"] == ENCODE_PATH:
+            for name, value in scope["headers"]:
+                if name == b"content-type" and value.startswith(_FILES):
+                    return settings.max_media_bytes
+        return settings.max_body_bytes
 
     def _close(self, scope: Scope, exchange: Exchange) -> None:
         if exchange.account is not None:

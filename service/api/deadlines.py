@@ -20,12 +20,18 @@ GRPC = re.compile(r"([0-9]{1,8})([HMSmun])")
 _GRPC_UNIT_MS = {"H": 3_600_000.0, "M": 60_000.0, "S": 1_000.0, "m": 1.0, "u": 1e-3, "n": 1e-6}
 
 
-def deadline_ms(body_ms: float | None, headers: Iterable[tuple[bytes, bytes]], settings: Settings) -> float:
+def deadline_ms(
+    body_ms: float | None,
+    headers: Iterable[tuple[bytes, bytes]],
+    settings: Settings,
+    default_ms: float | None = None,
+) -> float:
     """The deadline of a request in milliseconds from its receipt: 0 < result <= settings.max_deadline_ms.
 
     Args:
         body_ms: the body's field, already known to be positive and finite, or None.
         headers: names (lower case) and values as ASGI gives them.
+        default_ms: of a request that names none; the settings' own if None.
 
     Raises:
         Malformed: a deadline header that is not of its format, or not a positive finite time.
@@ -33,9 +39,7 @@ def deadline_ms(body_ms: float | None, headers: Iterable[tuple[bytes, bytes]], s
     named = list(_from_headers(headers))
     if body_ms is not None:
         named.append(body_ms)
-    return min(
-        [*named, settings.max_deadline_ms] if named else [settings.default_deadline_ms, settings.max_deadline_ms]
-    )
+    return min(*(named or [default_ms or settings.default_deadline_ms]), settings.max_deadline_ms)
 
 
 def _from_headers(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[float]:

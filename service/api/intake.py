@@ -10,9 +10,11 @@ from starlette.requests import Request
 from models.bundle.manifest import Manifest
 from service.api.account import Account
 from service.api.arrival import exchange_of
+from service.api.codec_schemas import DecodeRequest
 from service.api.deadlines import deadline_ms
 from service.api.receipt import Headers
 from service.api.resolve import Resolved, find_model, resolve
+from service.api.resolve_codes import resolve_codes
 from service.api.schemas import GenerateRequest
 from service.api.server import Server, server_of
 from service.errors import ServiceError
@@ -65,6 +67,24 @@ def take(
     """
     account.deadline_ms = deadline_ms(body.deadline_ms, headers, server.settings)
     resolved = resolve(body, manifest, server.settings, file_format=file_format, preview_ms=preview_ms)
+    return _submit(resolved, server, account)
+
+
+def take_codes(
+    body: DecodeRequest,
+    manifest: Manifest,
+    server: Server,
+    account: Account,
+    *,
+    headers: Headers,
+    file_format: str | None,
+) -> Taken:
+    """The same for codes that are to be decoded: samples with nothing left to draw."""
+    account.deadline_ms = deadline_ms(body.deadline_ms, headers, server.settings)
+    return _submit(resolve_codes(body, manifest, server.settings, file_format=file_format), server, account)
+
+
+def _submit(resolved: Resolved, server: Server, account: Account) -> Taken:
     ticket = server.pool.submit(resolved.generation, account.deadline)
     account.accepted(ticket.id)
     return Taken(resolved, ticket)

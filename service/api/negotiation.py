@@ -42,6 +42,11 @@ def accepted(headers: Headers) -> str | None:
     return ",".join(values) if values else None
 
 
+def usual_name(media_type: str) -> str:
+    """A media type, in small letters, by the name that it has in this service."""
+    return _OTHER_NAMES.get(media_type, media_type)
+
+
 def parse_accept(header: str) -> list[MediaRange]:
     """The media ranges of an Accept header; elements that are not of its grammar are left out."""
     ranges = []
@@ -52,7 +57,7 @@ def parse_accept(header: str) -> list[MediaRange]:
             value.strip() for key, _, value in (p.partition("=") for p in parameters) if key.strip().lower() == "q"
         ]
         if match and all(_WEIGHT.fullmatch(weight) for weight in weights):
-            main, sub = _OTHER_NAMES.get(name.lower(), name.lower()).split("/")
+            main, sub = usual_name(name.lower()).split("/")
             ranges.append(MediaRange(main, sub, float(weights[0]) if weights else 1.0))
     return ranges
 

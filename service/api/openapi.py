@@ -8,7 +8,7 @@ import msgspec
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.answers import AcceptedEvent, Answer, CompletedEvent, ErrorEvent, PreviewEvent
+from service.api.answers import AcceptedEvent, Answer, CompletedEvent, EncodeAnswer, ErrorEvent, PreviewEvent
 from service.api.health import Health
 from service.api.inference.documents import complete
 from service.api.inference.errors import InferenceError
@@ -38,6 +38,9 @@ most every `preview_ms`, then exactly one `completed` or `error`. Every preview 
 **Other clients.** `POST /v1/images/generations` is OpenAI's image generation; `/v2` is the Open Inference Protocol,
 with Triton's binary tensors. Both stand for requests as `POST /v1/generate` takes them.
 
+**Codes.** `POST /v1/encode` finds the codes of a picture or clip, best first, as many as a number of bytes holds;
+`POST /v1/decode` makes samples of any first codes.
+
 **Errors** are `application/problem+json` (RFC 9457) with a stable `type`; under `/v1/images/` they are OpenAI's, under
 `/v2` the Open Inference Protocol's.
 
@@ -48,7 +51,7 @@ media follows its event as one binary frame. A `stop` or `cancel` that crosses t
 """
 
 _ANSWERS = [
-    *(Answer, AcceptedEvent, PreviewEvent, CompletedEvent, ErrorEvent, Problem, ModelList, Health),
+    *(Answer, EncodeAnswer, AcceptedEvent, PreviewEvent, CompletedEvent, ErrorEvent, Problem, ModelList, Health),
     *(ImagesAnswer, PartialImageEvent, CompletedImageEvent, OpenAIErrorAnswer),
     *(InferRequest, InferAnswer, InferenceError, ModelMetadata, ModelReadiness, ModelConfig),
     *(ServerMetadata, Live, Ready, IndexRequest, IndexEntry),

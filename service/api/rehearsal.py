@@ -22,7 +22,7 @@ async def rehearse(app: Starlette) -> None:
     """Ask each model for a sample, as a client would; with an exchange of its own it is neither counted nor logged."""
     SOCKET_MESSAGE.validate_json(_MESSAGE)
     server = server_of_app(app)
-    uncounted = Server(server.settings, server.pool, Metrics(), server.clock)
+    uncounted = Server(server.settings, server.pool, Metrics(), server.clock, server.codec)
     for model in server.pool.manifests:
         body = msgspec.json.encode({"model": model, "max_codes": 2, "seed": 0, "format": "npy", "deadline_ms": 10_000})
         await _post(app, body, Exchange(server.clock.now(), "rehearsal", Account(uncounted, server.clock.now())))

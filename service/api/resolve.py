@@ -9,6 +9,7 @@ from typing import NamedTuple
 from models.bundle.manifest import Manifest
 from models.config import Media
 from service import messages
+from service.api.codec_schemas import DecodeRequest
 from service.api.problems import invalid_field
 from service.api.schemas import LARGEST_SEED, GenerateRequest
 from service.encode import check_encodable, formats_of
@@ -20,11 +21,17 @@ _LABELS_LISTED = 20
 
 
 class Resolved(NamedTuple):
-    """A request that can be served. `label` is the class's name as the bundle has it."""
+    """A request that can be served.
+
+    Attributes:
+        label: the class's name as the bundle has it.
+        drawn: whether any code may be, else all are given, and neither seed nor label has a meaning.
+    """
 
     manifest: Manifest
     generation: Generation
     label: str | None
+    drawn: bool = True
 
 
 def resolve(
@@ -44,11 +51,7 @@ def resolve(
         InvalidField: every field that is out of bounds, in one error.
     """
     file_format = file_format or request.format or formats_of(manifest.media)[0]
-    errors = [
-        {"field": field, "message": message} for field, message in _problems(request, manifest, settings, file_format)
-    ]
-    if errors:
-        raise InvalidField("; ".join(f"{each['field']}: {each['message']}" for each in errors), errors=errors)
+    refuse_if_any(_problems(request, manifest, settings, file_format))
     label = None if request.label is None else label_index(request.label, manifest.labels)
     defaults = manifest.sampling
     generation = Generation(
@@ -78,6 +81,13 @@ def resolve(
 def fresh_seed() -> int:
     """A seed for a request that names none."""
     return secrets.randbelow(LARGEST_SEED + 1)
+
+
+def refuse_if_any(problems: Iterator[tuple[str, str]]) -> None:
+    """Raise one InvalidField of fields that are out of bounds and what their bounds are, if there are any."""
+    errors = [{"field": field, "message": message} for field, message in problems]
+    if errors:
+        raise InvalidField("; ".join(f"{each['field']}: {each['message']}" for each in errors), errors=errors)
 
 
 def find_model(name: str | None, manifests: Mapping[str, Manifest]) -> Manifest:
@@ -121,7 +131,7 @@ def _problems(
     if request.max_codes is not None and request.max_codes < request.min_codes:
         yield "max_codes", "must not be below min_codes"
     yield from _problems_of_codes(request, manifest)
-    yield from _problems_of_encoding(request, manifest.media, settings, file_format)
+    yield from problems_of_encoding(request, manifest.media, settings, file_format)
 
 
 def _problems_of_codes(request: GenerateRequest, manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -133,8 +143,8 @@ def _problems_of_codes(request: GenerateRequest, manifest: Manifest) -> Iterator
         yield "codes", f"must each be from 0 to {codebook - 1}"
 
 
-def _problems_of_encoding(
-    request: GenerateRequest, media: Media, settings: Settings, file_format: str
+def problems_of_encoding(
+    request: GenerateRequest | DecodeRequest, media: Media, settings: Settings, file_format: str
 ) -> Iterator[tuple[str, str]]:
     """Why samples cannot be encoded as asked."""
     formats = formats_of(media)

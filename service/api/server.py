@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from service.api.gate import Gate
 from service.api.log import RequestLog
 from service.clock import Clock, unix_seconds
+from service.codec import Codec
 from service.metrics import Metrics
 from service.pool import Pool
 from service.settings import Settings
@@ -18,11 +19,12 @@ from service.settings import Settings
 
 @dataclass
 class Server:
-    """Settings, pool and metrics of one app, and whether it is shutting down.
+    """Settings, pool, codec and metrics of one app, and whether it is shutting down.
 
     Attributes:
-        pending: generation requests that were received and have not ended yet.
-        gate: what every generation request comes through.
+        codec: what encodes.
+        pending: requests that take time, were received and have not ended yet.
+        gate: what each of them comes through.
         log: where every request leaves a line.
         started: when, in Unix seconds.
     """
@@ -31,13 +33,14 @@ class Server:
     pool: Pool
     metrics: Metrics
     clock: Clock
+    codec: Codec
     draining: bool = False
     pending: int = 0
     gate: Gate = field(default_factory=Gate, repr=False)
     log: RequestLog = field(default_factory=RequestLog, repr=False)
     started: int = field(default_factory=unix_seconds)
     _idle: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
-    _drained: asyncio.Task[None] | None = field(default=None, repr=False)
+    _drained: asyncio.Future[tuple[None, None]] | None = field(default=None, repr=False)
 
     @property
     def ready(self) -> bool:
@@ -45,25 +48,25 @@ class Server:
         return self.pool.ready and not self.draining
 
     def opened(self) -> None:
-        """A generation request was received."""
+        """A request that takes time was received."""
         self.pending += 1
         self._idle.clear()
 
     def closed(self) -> None:
-        """A generation request has ended."""
+        """One has ended."""
         self.pending -= 1
         if not self.pending:
             self._idle.set()
 
     async def drain(self) -> None:
-        """Fail readiness, then close the pool, which answers what runs at its present prefix. May be called again."""
+        """Fail readiness, then close pool and codec; what runs is answered as it stands. May be called again."""
         self.draining = True
         if self._drained is None:
-            self._drained = asyncio.create_task(self.pool.close())
+            self._drained = asyncio.gather(self.pool.close(), self.codec.close())
         await asyncio.shield(self._drained)
 
     async def idle(self) -> None:
-        """Wait until every generation request has had its ending written."""
+        """Wait until each of these requests has had its ending written."""
         if self.pending:
             await self._idle.wait()
 

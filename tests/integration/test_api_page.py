@@ -32,7 +32,9 @@ def size_of(b64: str) -> tuple[int, int]:
 
 def test_the_curls(server: ServerProcess, tmp_path: Path) -> None:
     at_once, events, inference = (
-        run(server, tmp_path, ["bash", "-ec"], patient(command)) for command in commands(PAGE, "curl")
+        run(server, tmp_path, ["bash", "-ec"], patient(command))
+        for command in commands(PAGE, "curl")
+        if not any(path in command for path in ("shoe", "/v1/decode"))
     )
     (output,) = json.loads(at_once)["outputs"]
     assert (size_of(output["b64"]), output["label"]) == ((224, 224), "sneaker")
@@ -42,6 +44,17 @@ def test_the_curls(server: ServerProcess, tmp_path: Path) -> None:
     encoded, counts = json.loads(inference)["outputs"]
     assert [size_of(each) for each in encoded["data"]] == [(224, 224)] * 2
     assert all(1 <= count <= 16 for count in counts["data"])
+
+
+def test_encode_and_decode(server: ServerProcess, tmp_path: Path) -> None:
+    (start,) = (command for command in commands(PAGE, "curl") if "-o shoe.png" in command)
+    (end,) = (command for command in commands(PAGE, "curl") if "-o rebuilt.png" in command)
+    lines = PAGE[PAGE.index(start) : PAGE.index(end) + len(end)]
+    run(server, tmp_path, ["bash", "-ec"], lines)
+    answer = json.loads((tmp_path / "shoe.json").read_text())
+    assert (len(answer["codes"]), answer["bytes"]) == (4, 8)
+    with Image.open(tmp_path / "rebuilt.png") as picture:
+        assert picture.size == (224, 224)
 
 
 def test_a_websocket_client(server: ServerProcess, tmp_path: Path) -> None:
