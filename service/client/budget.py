@@ -78,4 +78,8 @@ class Retries:
         else:
             wait_ms = retry_after_s * 1000
         wait_ms *= 1 + self.spread * chance
-        return wait_ms / 1000 if left_ms - wait_ms >= self.least_ms else None
+        return wait_ms / 1000 if self.enough(left_ms - wait_ms) else None
+
+    def enough(self, left_ms: float) -> bool:
+        """Whether so much time is worth another try."""
+        return left_ms > 0 and left_ms >= self.least_ms

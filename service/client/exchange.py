@@ -116,7 +116,7 @@ def pause_after(failure: ClientError, tried: int, budget: Budget, terms: Terms) 
 
 def check_time(earlier: ClientError | None, budget: Budget, terms: Terms) -> None:
     """After a pause, which may have been longer than it should: raise the failure before it if too little is left."""
-    if earlier is not None and budget.left_ms(terms.clock.now()) < terms.retries.least_ms:
+    if earlier is not None and not terms.retries.enough(budget.left_ms(terms.clock.now())):
         raise earlier
 
 

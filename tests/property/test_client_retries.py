@@ -86,7 +86,9 @@ class World:
             return
         before = self.tries[-1]
         assert len(self.tries) <= self.terms.retries.most
-        assert self.deadline_ms - self.spent_ms >= self.terms.retries.least_ms
+        left_ms = self.deadline_ms - self.spent_ms
+        assert left_ms > 0
+        assert left_ms >= self.terms.retries.least_ms
         assert before.status == 0 or (before.status in (429, 503) and before.retry_after_s is not None)
 
     def note(self, body: bytes | str) -> None:
