@@ -1,4 +1,4 @@
-"""The commands `anytime serve` and `anytime generate`; those of `anytime bench` join them from their own package."""
+"""The commands `anytime serve`, `generate` and `keys`; those of `anytime bench` join them from their own package."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from models.cli import bench
 from service.bench.cli import api, deadline
 from service.client.environment import API_KEY, URL, USUAL_URL
 from service.client.request import KEPT
+from service.commands.keys import keys
 from service.commands.simulate import simulate
 from service.settings import Settings, read_settings
 
@@ -41,6 +42,7 @@ def register(app: typer.Typer) -> None:
     app.command()(serve)
     app.command()(generate)
     app.command()(simulate)
+    app.add_typer(keys, name="keys")
     bench.command()(deadline)
     bench.command()(api)
 

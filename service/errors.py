@@ -2,10 +2,15 @@
 
 ServiceError (500 internal)
 ├── Malformed             400   unreadable request: bad JSON, bad deadline header
+├── Unauthorized          401 + WWW-Authenticate   no key, or none that the server knows
+├── KeyExpired            403   the key was good until a while ago
+├── KeyNotAllowed         403   the key is good, and not for this
 ├── ModelNotFound         404
 ├── PayloadTooLarge       413
 ├── InvalidField          422   a field outside what the model or the server allows
 ├── UnusableMedia         422   a file that cannot be encoded: damaged, of another size
+├── RateLimited           429 + Retry-After   a client asks too often
+├── ConcurrencyLimited    429 + Retry-After   a client has too much in progress
 ├── Overloaded            503 + Retry-After   every place in the queue is taken
 ├── Draining              503 + Retry-After   the server is shutting down
 ├── WorkerLost            503 + Retry-After   the worker died and no other can answer in time
@@ -13,6 +18,8 @@ ServiceError (500 internal)
 """
 
 from __future__ import annotations
+
+import math
 
 from service.outcomes import Outcome
 
@@ -43,6 +50,44 @@ class Malformed(ServiceError):
     slug = "malformed-request"
     title = "Malformed request"
     outcome = Outcome.INVALID
+
+
+class Unauthorized(ServiceError):
+    """There is no key, or none that the server knows; the same is said of both, so that a guess learns nothing."""
+
+    status = 401
+    slug = "unauthorized"
+    title = "Unauthorized"
+    outcome = Outcome.UNAUTHORIZED
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server wants a key, and has been sent none that it knows: send one as `Authorization: Bearer KEY` or "
+            "`x-api-key: KEY`, or, to open a websocket from a browser, as the subprotocol `anytime.key.KEY`."
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """WWW-Authenticate, as RFC 9110 requires of a 401."""
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class KeyExpired(ServiceError):
+    """The key was good until a while ago. Only who has it learns that."""
+
+    status = 403
+    slug = "key-expired"
+    title = "Key expired"
+    outcome = Outcome.UNAUTHORIZED
+
+
+class KeyNotAllowed(ServiceError):
+    """The key is good, and not for this."""
+
+    status = 403
+    slug = "key-not-allowed"
+    title = "Key not allowed"
+    outcome = Outcome.UNAUTHORIZED
 
 
 class ModelNotFound(ServiceError):
@@ -82,7 +127,7 @@ class UnusableMedia(ServiceError):
 
 
 class RetryLater(ServiceError):
-    """Base of what passes by itself: 503 with Retry-After, in whole seconds."""
+    """Base of what passes by itself: 503, or 429 where it is for the client to wait, with Retry-After in seconds."""
 
     status = 503
     retry_after_s = 1
@@ -91,6 +136,32 @@ class RetryLater(ServiceError):
     def headers(self) -> dict[str, str]:
         """Retry-After, as RFC 9110 writes it."""
         return {"Retry-After": str(self.retry_after_s)}
+
+
+class RateLimited(RetryLater):
+    """A client asks more often than it may.
+
+    Args:
+        wait: seconds until it may again.
+    """
+
+    status = 429
+    slug = "rate-limited"
+    title = "Rate limited"
+    outcome = Outcome.LIMITED
+
+    def __init__(self, detail: str, wait: float) -> None:
+        super().__init__(detail)
+        self.retry_after_s = max(math.ceil(wait), 1)
+
+
+class ConcurrencyLimited(RetryLater):
+    """A client has as much in progress as it may."""
+
+    status = 429
+    slug = "concurrency-limited"
+    title = "Too much in progress"
+    outcome = Outcome.LIMITED
 
 
 class Overloaded(RetryLater):

@@ -6,7 +6,7 @@ The API process owns the registry; workers send numbers (`messages.Stats`), whic
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from math import inf
@@ -157,6 +157,9 @@ class Metrics:
     def _define_requests(self) -> None:
         self._requests = self._counter("requests", "Generation requests by how they ended.", "model", "outcome")
         self._rejections = self._counter("rejections", "Requests refused, by problem type.", "reason")
+        self._key_requests = self._counter(
+            "key_requests", "Requests by key and whether it was let in.", "key", "result"
+        )
         self._responses = self._counter("http_responses", "HTTP responses by route and status.", "route", "status")
         self._request_seconds = self._histogram(
             "request_seconds", "Receipt of a request to the hand-over of its last byte.", _SECONDS, "model"
@@ -281,6 +284,15 @@ class Metrics:
     def lost(self, model: str) -> None:
         """Count an accepted request that ended without an answer, though its client had not taken it back."""
         self._lost(model).inc()
+
+    def keys(self, names: Iterable[str]) -> None:
+        """Show the counters of keys that are good now from the start, at zero."""
+        for name in names:
+            self._key_requests(name, "admitted")
+
+    def key_request(self, key: str, result: str) -> None:
+        """Count one request with a key of ours; `result` is "admitted", or the outcome of a refusal."""
+        self._key_requests(key, result).inc()
 
     def previewed(self, model: str, seconds: float) -> None:
         """Record how long a request waited for its first preview."""

@@ -24,6 +24,8 @@ class Outcome(StrEnum):
     CLIENT_STOP = "client_stop"
     DRAIN = "drain"
     INVALID = "invalid"
+    UNAUTHORIZED = "unauthorized"
+    LIMITED = "limited"
     INFEASIBLE = "infeasible"
     OVERLOADED = "overloaded"
     UNAVAILABLE = "unavailable"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from models.errors import SettingsError
 from models.suggestions import did_you_mean
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "models" / "pretrained"
+ANY_ORIGIN = "*"
+_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 class Settings(BaseSettings):
@@ -23,6 +26,14 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    keys: Path | None = Field(None, description="File of keys, without one of which only health is answered.")
+    open: bool = Field(False, description="Serve without keys also beyond this machine.")
+    cors_origins: str | None = Field(
+        None, description="Sites whose pages may use this server, as https://a.example, with commas between; * for all."
+    )
+    trusted_proxies: str | None = Field(
+        None, description="Addresses of proxies, with commas between, whose X-Forwarded-For says who asks."
+    )
     bundles: Path = Field(PRETRAINED, description="A bundle, or a folder of bundles.")
     workers: int = Field(1, ge=1, le=64, description="Worker processes; each has its own copy of every model.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the workers run.")
@@ -44,6 +55,8 @@ class Settings(BaseSettings):
     )
     max_scale: int = Field(16, ge=1, le=64, description="Largest enlargement of an image.")
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Larger request bodies are refused with 413.")
+    max_header_bytes: int = Field(16 << 10, ge=1024, description="Larger request heads are refused with 431.")
+    max_pixels: int = Field(1 << 24, ge=1, description="Most pixels of all pictures of a request, enlarged.")
     max_media_bytes: int = Field(8 << 20, ge=1024, description="Larger files to encode are refused with 413.")
     max_media_size: int = Field(
         25_000_000, ge=1, description="Files to encode may hold so many pixels, or numbers of a sound; more is a 413."
@@ -56,10 +69,34 @@ class Settings(BaseSettings):
     encoder_idle: float = Field(300, gt=0, description="Seconds without a request after which the encoder ends.")
     encoder_queue: int = Field(32, ge=1, description="Requests that may wait for the encoder.")
     max_socket_requests: int = Field(64, ge=1, description="Requests in progress per websocket.")
+    max_message_rate: float = Field(500, gt=0, description="Messages per second and websocket; as many at once.")
+    max_sockets: int = Field(1024, ge=1, description="Websockets open at once.")
+    max_client_sockets: int | None = Field(
+        None, ge=1, description="Websockets per client: per key, or per address where there are no keys."
+    )
+    max_client_requests: int | None = Field(
+        None, ge=1, description="Requests in progress per client, where its key does not say."
+    )
+    receive_timeout: float = Field(30, gt=0, description="Seconds that a request may take to arrive, to its last byte.")
     start_timeout: float = Field(120, gt=0, description="Seconds a worker may take to become ready.")
     shutdown_timeout: float = Field(10, gt=0, description="Seconds to answer running requests on SIGTERM.")
     record_costs: Path | None = Field(None, description="Folder for what operations took, to simulate with.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much to log.")
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The sites of `cors_origins`."""
+        return frozenset(_listed(self.cors_origins))
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_are_origins(cls, text: str | None) -> str | None:
+        for origin in _listed(text):
+            if origin != ANY_ORIGIN and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin} is not a site as browsers write it: https://a.example, with its port if any"
+                )
+        return text
 
 
 def read_settings(overrides: Mapping[str, object], file: Path | None = None) -> tuple[Settings, dict[str, str]]:
@@ -92,6 +129,10 @@ def read_settings(overrides: Mapping[str, object], file: Path | None = None) -> 
         first = error.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0])
         raise SettingsError(f"{name} (from {origins[name]}): {first['msg'].lower()}, got {first['input']!r}") from error
+
+
+def _listed(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
 def _read_file(file: Path) -> dict[str, Any]:

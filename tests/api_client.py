@@ -22,9 +22,10 @@ TYPE = "urn:anytime:problem:"
 
 @asynccontextmanager
 async def api_client(
-    pool: FakePool, encoders: FakeEncoders | None = None, settings: Settings = SETTINGS
+    pool: FakePool, encoders: FakeEncoders | None = None, settings: Settings = SETTINGS, **others: object
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an app with small limits (`SETTINGS`)."""
+    """A client of an app with small limits (`SETTINGS`), but for others by name."""
+    settings = settings.model_copy(update=others)
     metrics = Metrics()
     codec = Codec(settings, metrics, pool.clock, encoders.start) if encoders else None
     app = app_over(pool, settings, metrics, codec)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 
 from service import messages
+from service.access.clients import Client, longest_ms
+from service.api.deadlines import deadline_ms
+from service.api.receipt import Headers
 from service.api.server import Server
 from service.errors import ServiceError
 from service.metrics import UNKNOWN
@@ -22,18 +25,21 @@ class Account:
 
     Args:
         arrival: when it was received, in seconds on the server's clock.
+        client: who asks, if anybody keeps count.
     """
 
-    def __init__(self, server: Server, arrival: float) -> None:
+    def __init__(self, server: Server, arrival: float, client: Client | None = None) -> None:
         self.metrics = server.metrics
         self.clock = server.clock
         self.arrival = arrival
+        self.client = client
         self._server = server
         server.opened()
         self.model = UNKNOWN  # until the request is known to name a loaded one
         self.deadline_ms = math.inf  # until the request is known to have one
         self.outcome: Outcome | None = None
         self.facts: dict[str, object] = {}
+        self._inside = False
         self._accepted = False
         self._previewed = False
 
@@ -41,6 +47,36 @@ class Account:
     def deadline(self) -> float:
         """When the last byte is due, in seconds on the clock."""
         return self.arrival + self.deadline_ms / 1000
+
+    @property
+    def longest_ms(self) -> float:
+        """The longest deadline that the request may have, in milliseconds."""
+        return longest_ms(self.client, self._server.settings)
+
+    def given_ms(self, asked_ms: float | None, headers: Headers, default_ms: float | None = None) -> float:
+        """The deadline that the request is given, in milliseconds from its receipt.
+
+        Args:
+            asked_ms: what the body says; None if it says nothing.
+            headers: of HTTP, which may name an earlier one.
+            default_ms: of a request that names none; the settings' own if None.
+
+        Raises:
+            Malformed: one of them does, and cannot be understood.
+        """
+        default_ms = default_ms or self._server.settings.default_deadline_ms
+        return deadline_ms(asked_ms, headers, default_ms, self.longest_ms)
+
+    def enter(self, path: str) -> None:
+        """Take up one of the client's places until the end: for a request that shares its connection with others.
+
+        Raises:
+            ServiceError: the client may not send any, or has none free.
+        """
+        if self.client is not None:
+            self.client.check(path)
+            self.client.enter(self.clock.now())
+            self._inside = True
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the receipt."""
@@ -96,6 +132,8 @@ class Account:
             return False
         self.outcome = outcome
         self._server.closed()
+        if self._inside and self.client is not None:
+            self.client.leave()
         self._count(outcome)
         return True
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.access.watch import KeyWatch
 from service.api import decode, encode, generate, health, models, openapi, playground, stream
 from service.api.arrival import ENCODE_PATH, ArrivalMiddleware, exchange_of
 from service.api.endpoints import Endpoints
@@ -54,23 +55,29 @@ def create_app(
 
     Args:
         pool, codec: instead of those made from the settings; then `metrics` should be what they report to.
+
+    Raises:
+        SettingsError: the file of keys cannot be read.
     """
     metrics = metrics or Metrics()
     pool = pool or Pool(settings, metrics)
     codec = codec or Codec(settings, metrics, pool.clock)
     server = Server(settings, pool, metrics, pool.clock, codec)
     metrics.front(lambda: server.ready, lambda: server.pending)
+    if settings.keys is not None:
+        server.keys = KeyWatch(settings.keys, server.clients.replace_keys)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await pool.start()
-        metrics.models(list(pool.manifests))
-        codec.open()
-        try:
-            yield
-        finally:
-            await server.drain()
-            server.log.flush()
+        async with server.keys.followed() if server.keys else nullcontext():
+            await pool.start()
+            metrics.models(list(pool.manifests))
+            codec.open()
+            try:
+                yield
+            finally:
+                await server.drain()
+                server.log.flush()
 
     app = openapi.DocumentedApp(
         title=openapi.TITLE,
@@ -80,6 +87,7 @@ def create_app(
         redirect_slashes=False,
         redoc_url=None,
     )
+    app.keyed = settings.keys is not None
     app.state.server = server
     for router in _ROUTERS:
         app.include_router(router)

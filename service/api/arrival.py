@@ -1,4 +1,5 @@
-"""The outermost layer of the app: stamps the arrival, limits the body, answers every error, counts and logs.
+"""The outermost layer of the app: stamps the arrival, asks who comes, limits the body, answers every error, counts and
+logs.
 
 Pure ASGI, since anything that wraps responses into tasks and queues would add its own latency to every answer.
 """
@@ -8,20 +9,22 @@ from __future__ import annotations
 import logging
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.access.clients import Client
 from service.api.account import Account, EncodeAccount
 from service.api.dialects import refusal
+from service.api.door import Door
 from service.api.endpoints import Endpoints, Match
 from service.api.log import trace_id
-from service.api.problems import service_error
-from service.api.receipt import RECEIVED
+from service.api.problems import RequestTimeout, service_error
+from service.api.receipt import RECEIVED, Headers, presence_of
 from service.api.server import Server
-from service.errors import Malformed, PayloadTooLarge
+from service.errors import Malformed, PayloadTooLarge, ServiceError
 from service.metrics import UNKNOWN
 from service.outcomes import Outcome
 
@@ -31,6 +34,7 @@ _FILES = (b"image/", b"audio/")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _CLIENT_CLOSED_STATUS = 499
 _LONGEST_LENGTH = 18  # digits
+_STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
 _logger = logging.getLogger(__name__)
 
 
@@ -45,6 +49,8 @@ class Exchange:
         route: the template of its path, if it asks for samples.
         status: of the response, once it started.
         refused: whether it was answered with an error.
+        client: who asks, if anybody keeps count.
+        headers: that the response has beside its own.
     """
 
     arrival: float
@@ -53,11 +59,26 @@ class Exchange:
     route: str | None = None
     status: int | None = None
     refused: bool = False
+    client: Client | None = None
+    headers: Headers = ()
+    _inside: bool = field(default=False, init=False)
 
-    def begin(self, status: int) -> tuple[bytes, bytes]:
-        """The response starts; returns the header by which it names the request."""
+    def enter(self, now: float) -> None:
+        """Take up one of the client's places until `leave`. Raises ServiceError if it has none."""
+        if self.client is not None:
+            self.client.enter(now)
+            self._inside = True
+
+    def leave(self) -> None:
+        """The client's place, if one was taken, is free again."""
+        if self._inside and self.client is not None:
+            self._inside = False
+            self.client.leave()
+
+    def begin(self, status: int) -> Headers:
+        """The response starts; returns what it says beside its own headers: above all, which request it answers."""
         self.status = status
-        return b"x-request-id", self.request_id.encode("latin-1")
+        return ((b"x-request-id", self.request_id.encode("latin-1")), *self.headers)
 
     def refuse(self, raised: Exception, scope: Scope) -> Response:
         """Book an error as the end of this exchange, and make the response to it."""
@@ -88,6 +109,8 @@ class ArrivalMiddleware:
         self.app = app
         self.endpoints = endpoints
         self.server = server
+        self.door = Door(server.settings, server.clients)
+        self.watched = self.door.watched
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -104,7 +127,7 @@ class ArrivalMiddleware:
         exchange = Exchange(state.get(RECEIVED, self.server.clock.now()), _request_id(scope))
         scope = {**scope, "state": {**state, "exchange": exchange}}
         if scope["type"] == "websocket":
-            await self.app(scope, receive, send)
+            await self._serve_socket(scope, exchange, receive, send)
             return
         if scope["method"] == "HEAD":
             # A HEAD is answered like its GET; the protocol server, which has its own scope, leaves the body out.
@@ -117,10 +140,15 @@ class ArrivalMiddleware:
         try:
             await self._serve(scope, exchange, match, receive, send)
         finally:
+            exchange.leave()
             self._close(scope, exchange)
 
     async def _serve(self, scope: Scope, exchange: Exchange, match: Match | None, receive: Receive, send: Send) -> None:
         try:
+            answer = self._let_in(scope, exchange) if self.watched else None
+            if answer is not None:
+                await answer(scope, receive, _Sender(send, exchange))
+                return
             limited = _LimitedBody(scope, receive, self._limit(scope))
             if match is None:
                 await self.app(scope, limited, _Sender(send, exchange))
@@ -144,6 +172,43 @@ class ArrivalMiddleware:
                     return settings.max_media_bytes
         return settings.max_body_bytes
 
+    def _let_in(self, scope: Scope, exchange: Exchange) -> Response | None:
+        """Have the exchange know its client; the answer, if all that a browser asks is whether a page may ask.
+
+        Raises:
+            ServiceError: the client may not come in.
+        """
+        exchange.headers = self.door.headers(scope)
+        try:
+            if answer := self.door.preflight(scope):
+                return answer
+            exchange.client = self.door.client_of(scope)
+            if exchange.account is not None:
+                exchange.account.client = exchange.client
+            exchange.enter(self.server.clock.now())
+        except ServiceError as error:
+            if exchange.account is None:  # which counts for itself
+                self.server.metrics.rejected(error.slug)
+            raise
+        return None
+
+    async def _serve_socket(self, scope: Scope, exchange: Exchange, receive: Receive, send: Send) -> None:
+        """Open a websocket, or answer with a problem where it was to be opened."""
+        try:
+            exchange.client = self.door.client_of(scope)
+            self.door.open_socket(scope, exchange.client, self.server.clock.now())
+        except ServiceError as error:
+            self.server.metrics.rejected(error.slug)
+            try:
+                await exchange.refuse(error, scope)(scope, receive, _Sender(send, exchange))
+            finally:
+                self._close(scope, exchange)
+            return
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.door.close_socket(exchange.client)
+
     def _close(self, scope: Scope, exchange: Exchange) -> None:
         if exchange.account is not None:
             exchange.account.close()
@@ -152,10 +217,11 @@ class ArrivalMiddleware:
         self.server.metrics.http_response(exchange.route or _route(scope), status)
         self.server.log.add(
             scope["path"],
-            method=scope["method"],
+            method=scope.get("method", "GET"),  # a websocket, which was not opened, has none
             status=status,
             request_id=exchange.request_id,
             trace_id=trace_id(scope["headers"]),
+            key=exchange.client.name if exchange.client else None,
             ms=round((self.server.clock.now() - exchange.arrival) * 1000, 3),
             **(exchange.account.log_fields() if exchange.account else {}),
         )
@@ -169,8 +235,8 @@ class _Sender:
         self._exchange = exchange
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], self._exchange.begin(message["status"])]
+        if message["type"] in _STARTS:
+            message["headers"] = [*message["headers"], *self._exchange.begin(message["status"])]
         await self._send(message)
 
 
@@ -180,9 +246,11 @@ class _LimitedBody:
     Raises:
         PayloadTooLarge: at once if the length is announced, else with the chunk that goes over it.
         Malformed: the announced length is no number.
+        RequestTimeout: the client takes too long to send it.
     """
 
     def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
+        self._scope = scope
         self._receive = receive
         self._left = self._limit = limit
         for name, value in scope["headers"]:
@@ -196,6 +264,8 @@ class _LimitedBody:
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
             self._check(self._left >= 0)
+            if message.get("more_body") and presence_of(self._scope).overdue:
+                raise RequestTimeout("The request did not arrive in time; send it all at once.")
         return message
 
     def _check(self, fits: bool) -> None:

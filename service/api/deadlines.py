@@ -1,4 +1,4 @@
-"""Which deadline a request has: the earliest of those it names, clamped to the server's longest.
+"""Which deadline a request has: the earliest of those it names, clamped to the longest that its client may have.
 
 Understood are the body's `deadline_ms` and the headers `x-request-timeout-seconds` (Ray Serve), `grpc-timeout` (gRPC)
 and `x-envoy-expected-rq-timeout-ms` (Envoy). All count from the server's receipt of the request. A malformed header is
@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterable
 
 from service.errors import Malformed
-from service.settings import Settings
 
 SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{0,15})?([eE][+-]?[0-9]{1,3})?")
 MILLISECONDS = re.compile(r"[0-9]{1,15}")
@@ -21,17 +20,15 @@ _GRPC_UNIT_MS = {"H": 3_600_000.0, "M": 60_000.0, "S": 1_000.0, "m": 1.0, "u": 1
 
 
 def deadline_ms(
-    body_ms: float | None,
-    headers: Iterable[tuple[bytes, bytes]],
-    settings: Settings,
-    default_ms: float | None = None,
+    body_ms: float | None, headers: Iterable[tuple[bytes, bytes]], default_ms: float, longest_ms: float
 ) -> float:
-    """The deadline of a request in milliseconds from its receipt: 0 < result <= settings.max_deadline_ms.
+    """The deadline of a request in milliseconds from its receipt: 0 < result <= longest_ms.
 
     Args:
         body_ms: the body's field, already known to be positive and finite, or None.
         headers: names (lower case) and values as ASGI gives them.
-        default_ms: of a request that names none; the settings' own if None.
+        default_ms: of a request that names none.
+        longest_ms: what longer ones are clamped to.
 
     Raises:
         Malformed: a deadline header that is not of its format, or not a positive finite time.
@@ -39,7 +36,7 @@ def deadline_ms(
     named = list(_from_headers(headers))
     if body_ms is not None:
         named.append(body_ms)
-    return min(*(named or [default_ms or settings.default_deadline_ms]), settings.max_deadline_ms)
+    return min([*named, longest_ms] if named else [default_ms, longest_ms])
 
 
 def _from_headers(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[float]:

@@ -51,8 +51,8 @@ class Delivery(Response):
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Send it."""
         start = self._clock.now()
-        named = scope["state"]["exchange"].begin(self.status_code)
-        await respond(scope, send, [*self.raw_headers, named], self._content)
+        more = scope["state"]["exchange"].begin(self.status_code)
+        await respond(scope, send, [*self.raw_headers, *more], self._content)
         self.handed_over(self._clock.now() - start > STALL_SECONDS)
 
 

@@ -12,12 +12,17 @@ from service.encode import MEDIA_TYPES
 
 _ERRORS = {
     400: "The request cannot be read: malformed JSON or a malformed deadline header.",
+    401: "There is no key, or none that this server knows.",
+    403: "The key has expired, or is for something else; or a page of a site that is not allowed asks.",
     404: "No such model.",
     405: "The path takes other methods.",
     406: "Nothing that `Accept` allows can be sent.",
+    408: "The request took too long to arrive.",
     413: "The body is larger than the server takes.",
     415: "The body is of a type that is not taken here.",
     422: "A field is invalid, `errors` naming it, or a file cannot be encoded.",
+    429: "Over the client's limits: its rate, or what it may have in progress. `Retry-After` says when to try again.",
+    431: "Request line and headers are larger than the server takes.",
     500: "The server failed; its log names the request id.",
     503: "Full, draining, or no worker is ready. `Retry-After` says when to try again.",
     504: "No minimum result fits into the deadline; `minimum_deadline_ms` would do.",
@@ -34,15 +39,23 @@ def json_response(description: str, schema: str, **extra: object) -> dict[str, A
     return {"description": description, "content": {"application/json": {"schema": reference(schema), **extra}}}
 
 
-def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documented problems of a route; 413 and 500 can happen on every one."""
-    return error_responses("Problem", MEDIA_TYPE, *statuses)
+def problem_responses(*statuses: int, guarded: bool = True) -> dict[int | str, dict[str, Any]]:
+    """The documented problems of a route, those included that can happen on every one; see `error_responses`."""
+    return error_responses("Problem", MEDIA_TYPE, *statuses, guarded=guarded)
 
 
-def error_responses(schema: str, media_type: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documented errors of a route, in whatever shape it has them."""
-    every = sorted({413, 500, *statuses})
-    return {status: _error_response(status, schema, media_type) for status in every}
+def error_responses(
+    schema: str, media_type: str, *statuses: int, guarded: bool = True
+) -> dict[int | str, dict[str, Any]]:
+    """The documented errors of a route, in whatever shape it has them, those included that can happen on every one.
+
+    Args:
+        guarded: whether the route wants a key where there are keys, and counts for its client's limits.
+    """
+    every = {408, 413, 431, 500, *statuses}
+    if guarded:
+        every |= {401, 403, 429}
+    return {status: _error_response(status, schema, media_type) for status in sorted(every)}
 
 
 def _error_response(status: int, schema: str, media_type: str) -> dict[str, Any]:
@@ -50,8 +63,10 @@ def _error_response(status: int, schema: str, media_type: str) -> dict[str, Any]
         "description": _ERRORS[status],
         "content": {media_type: {"schema": reference(schema)}},
     }
-    if status == 503:
+    if status in (429, 503):
         response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 0}}}
+    if status == 401:
+        response["headers"] = {"WWW-Authenticate": header("Bearer")}
     return response
 
 

@@ -12,7 +12,6 @@ from service.api.account import EncodeAccount
 from service.api.arrival import ENCODE_PATH, exchange_of
 from service.api.codec_documents import ENCODE_DOCUMENT
 from service.api.codec_schemas import EncodeOptions, EncodeRequest
-from service.api.deadlines import deadline_ms
 from service.api.delivery import as_json, facts_of, nobody_there, unless_disconnected
 from service.api.encoding import Wanted, check_file, encode_answer, options_of, timing_header, wanted_of
 from service.api.intake import model_of
@@ -38,9 +37,7 @@ async def encode(request: Request) -> Response:
     except ClientDisconnect:
         return nobody_there(account)
     manifest = model_of(options.model, server, account)
-    account.deadline_ms = deadline_ms(
-        options.deadline_ms, request.scope["headers"], server.settings, server.settings.max_deadline_ms
-    )
+    account.deadline_ms = account.given_ms(options.deadline_ms, request.scope["headers"], account.longest_ms)
     wanted = wanted_of(options, manifest)
     media_type = check_file(data, declared, manifest)
     errand = server.codec.submit(

@@ -37,7 +37,10 @@ def check_ready(server: Server) -> None:
     summary="Whether the server runs",
     operation_id="livez",
     response_class=Response,
-    responses={200: json_response("The server runs.", "Health", example={"status": "alive"}), **problem_responses()},
+    responses={
+        200: json_response("The server runs.", "Health", example={"status": "alive"}),
+        **problem_responses(guarded=False),
+    },
 )
 async def livez() -> Response:
     """Answers as long as the server runs, also while it starts or drains."""
@@ -51,7 +54,7 @@ async def livez() -> Response:
     response_class=Response,
     responses={
         200: json_response("Requests are taken.", "Health", example={"status": "ready"}),
-        **problem_responses(503),
+        **problem_responses(503, guarded=False),
     },
 )
 async def readyz(request: Request) -> Response:

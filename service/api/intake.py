@@ -11,7 +11,6 @@ from models.bundle.manifest import Manifest
 from service.api.account import Account
 from service.api.arrival import exchange_of
 from service.api.codec_schemas import DecodeRequest
-from service.api.deadlines import deadline_ms
 from service.api.receipt import Headers
 from service.api.resolve import Resolved, find_model, resolve
 from service.api.resolve_codes import resolve_codes
@@ -33,7 +32,7 @@ async def open_account(request: Request) -> Account:
     exchange = exchange_of(request)
     if exchange.account is None:
         server = server_of(request)
-        exchange.account = Account(server, exchange.arrival)
+        exchange.account = Account(server, exchange.arrival, exchange.client)
         await server.gate.enter()
     return exchange.account
 
@@ -65,7 +64,7 @@ def take(
     Raises:
         ServiceError: it is refused; the account is not told.
     """
-    account.deadline_ms = deadline_ms(body.deadline_ms, headers, server.settings)
+    account.deadline_ms = account.given_ms(body.deadline_ms, headers)
     resolved = resolve(body, manifest, server.settings, file_format=file_format, preview_ms=preview_ms)
     return _submit(resolved, server, account)
 
@@ -80,7 +79,7 @@ def take_codes(
     file_format: str | None,
 ) -> Taken:
     """The same for codes that are to be decoded: samples with nothing left to draw."""
-    account.deadline_ms = deadline_ms(body.deadline_ms, headers, server.settings)
+    account.deadline_ms = account.given_ms(body.deadline_ms, headers)
     return _submit(resolve_codes(body, manifest, server.settings, file_format=file_format), server, account)
 
 
@@ -98,8 +97,9 @@ def take_all(
     Raises:
         ServiceError: one is refused; the account is not told.
     """
-    account.deadline_ms = deadline_ms(bodies[0].deadline_ms, headers, server.settings)
-    parts = [resolve(body, manifest, server.settings) for body in bodies]
+    account.deadline_ms = account.given_ms(bodies[0].deadline_ms, headers)
+    samples = sum(body.n for body in bodies)
+    parts = [resolve(body, manifest, server.settings, samples=samples) for body in bodies]
     taken: list[Taken] = []
     for resolved in parts:
         try:

@@ -12,6 +12,8 @@ from starlette.responses import Response
 
 from models.bundle.manifest import Manifest
 from models.config import Media
+from service.access.clients import longest_ms
+from service.api.arrival import exchange_of
 from service.api.documents import json_response, parameter, problem_responses
 from service.api.resolve import find_model
 from service.api.server import Server, server_of
@@ -72,12 +74,13 @@ class ModelDescription(msgspec.Struct):
 
 
 class Limits(msgspec.Struct):
-    """What this server allows in a request, whatever the model."""
+    """What this server allows in a request of this client's, whatever the model."""
 
     max_deadline_ms: Annotated[float, Meta(description="Longer deadlines are clamped to this.")]
     default_deadline_ms: Annotated[float, Meta(description="The deadline of a request that names none.")]
     max_samples: Annotated[int, Meta(description="The largest `n`.")]
     max_scale: Annotated[int, Meta(description="The largest enlargement of a picture.")]
+    max_pixels: Annotated[int, Meta(description="The most pixels of all pictures of a request, enlarged.")]
     max_socket_requests: Annotated[int, Meta(description="Requests in progress on one websocket.")]
 
 
@@ -129,6 +132,7 @@ async def list_models(request: Request) -> Response:
     models = [describe(manifest, server) for manifest in server.pool.manifests.values()]
     entries = [ModelEntry(model.id, model.created) for model in models]
     limits = msgspec.convert(server.settings, Limits, from_attributes=True)
+    limits.max_deadline_ms = longest_ms(exchange_of(request).client, server.settings)
     return Response(msgspec.json.encode(ModelList(models, entries, limits)), media_type="application/json")
 
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.answers import AcceptedEvent, Answer, CompletedEvent, EncodeAnswer, ErrorEvent, PreviewEvent
+from service.api.door import OPEN_PATHS
 from service.api.health import Health
 from service.api.inference.documents import complete
 from service.api.inference.errors import InferenceError
@@ -41,6 +42,10 @@ with Triton's binary tensors. Both stand for requests as `POST /v1/generate` tak
 **Codes.** `POST /v1/encode` finds the codes of a picture or clip, best first, as many as a number of bytes holds;
 `POST /v1/decode` makes samples of any first codes.
 
+**Keys.** A server that has keys wants one with every request but those for health: as `Authorization: Bearer KEY`, as
+`x-api-key: KEY` or, of a browser's websocket, as the subprotocol `anytime.key.KEY`. A key may be limited in its rate
+and in what it has in progress (429), and in its deadlines, which are clamped.
+
 **Errors** are `application/problem+json` (RFC 9457) with a stable `type`; under `/v1/images/` they are OpenAI's, under
 `/v2` the Open Inference Protocol's.
 
@@ -58,14 +63,22 @@ _ANSWERS = [
 ]
 
 
+_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key, as `anytime keys add` makes one."},
+    "header": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The same key."},
+}
+
+
 class DocumentedApp(FastAPI):
     """An app whose document carries the schemas that msgspec writes and the routes refer to.
 
     Attributes:
         entrance: what connections come to, before anything that FastAPI does with one; given `layers`, it has the rest.
+        keyed: whether requests must have a key.
     """
 
     entrance: ASGIApp | None = None
+    keyed = False
 
     async def layers(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The app as FastAPI has it."""
@@ -84,5 +97,11 @@ class DocumentedApp(FastAPI):
         if self.openapi_schema is None:
             _, components = msgspec.json.schema_components(_ANSWERS, ref_template="#/components/schemas/{name}")
             complete(components)
-            super().openapi().setdefault("components", {}).setdefault("schemas", {}).update(components)
+            document = super().openapi()
+            document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+            document["components"]["securitySchemes"] = _SCHEMES
+            if self.keyed:
+                document["security"] = [{name: []} for name in _SCHEMES]
+                for path in OPEN_PATHS & set(document["paths"]):
+                    document["paths"][path]["get"]["security"] = []
         return super().openapi()

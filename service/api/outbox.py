@@ -14,12 +14,14 @@ import msgspec
 class Parcel:
     """One event, the binary frame that follows it if any, and whom to tell once both were handed to the transport.
 
-    `written` is told whether that took long, because the reader is slow.
+    `written` is told whether that took long, because the reader is slow. After a parcel with a `goodbye` the socket is
+    closed, with that as the reason.
     """
 
     event: msgspec.Struct
     frame: bytes | None = None
     written: Callable[[bool], None] | None = None
+    goodbye: str | None = None
 
 
 class Outbox:

@@ -3,11 +3,14 @@
 The errors that only HTTP knows extend the tree of `service.errors`:
 
 ServiceError
+├── OriginNotAllowed       403   a page of another site
 ├── NotFound               404   no such path
 ├── MethodNotAllowed       405 + Allow
 ├── NotAcceptable          406   no representation that the client accepts
+├── RequestTimeout         408   the request took too long to arrive
 ├── UnsupportedMediaType   415   a body that is not JSON
 ├── UpgradeRequired        426 + Upgrade   a plain request where a websocket is spoken
+├── HeadersTooLarge        431
 ├── Cancelled              499   the client took its request back, over a websocket
 └── NotReady               503 + Retry-After   no worker is ready
 """
@@ -31,6 +34,15 @@ _MOST_FIELDS = 16
 _LONGEST_NAME = 80
 _LONGEST_MESSAGE = 200
 _MESSAGE_TYPES = (("generate",), ("stop",), ("cancel",))
+
+
+class OriginNotAllowed(ServiceError):
+    """A browser asks for a page of a site that is not allowed to."""
+
+    status = 403
+    slug = "origin-not-allowed"
+    title = "Origin not allowed"
+    outcome = Outcome.UNAUTHORIZED
 
 
 class NotFound(ServiceError):
@@ -69,6 +81,20 @@ class NotAcceptable(ServiceError):
     outcome = Outcome.INVALID
 
 
+class RequestTimeout(ServiceError):
+    """The request took too long to arrive."""
+
+    status = 408
+    slug = "request-timeout"
+    title = "Request timeout"
+    outcome = Outcome.INVALID
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The connection is closed, since nobody waits for the rest."""
+        return {"Connection": "close"}
+
+
 class UnsupportedMediaType(ServiceError):
     """The body is not JSON."""
 
@@ -90,6 +116,15 @@ class UpgradeRequired(ServiceError):
     def headers(self) -> dict[str, str]:
         """Upgrade, as RFC 9110 requires of a 426."""
         return {"Upgrade": "websocket", "Connection": "Upgrade"}
+
+
+class HeadersTooLarge(ServiceError):
+    """The request line and the headers are larger than the server takes."""
+
+    status = 431
+    slug = "headers-too-large"
+    title = "Headers too large"
+    outcome = Outcome.INVALID
 
 
 class Cancelled(ServiceError):

@@ -10,7 +10,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
 from service.api.account import Account
-from service.api.deadlines import deadline_ms
 from service.api.intake import model_of
 from service.api.negotiation import JSON
 from service.api.problems import UnsupportedMediaType, from_validation
@@ -97,7 +96,7 @@ def _check_hurry(request: Request, body: bytes, account: Account, server: Server
         hurry = _HURRY.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return  # what is wrong with it is found out in full
-    if waited_ms < deadline_ms(hurry.deadline_ms, request.scope["headers"], server.settings):
+    if waited_ms < account.given_ms(hurry.deadline_ms, request.scope["headers"]):
         return
     smallest_ms = server.pool.minimum_deadline_ms(model_of(hurry.model, server, account).name)
     if smallest_ms is not None:

@@ -1,4 +1,6 @@
-"""What only the connection knows: when a request's first bytes came, when the client is gone, how to answer at once."""
+"""What only the connection knows of a request: when its first bytes came, whether its client is still there and sends
+the rest, how to answer at once. `service.api.protocol` puts it into the scope.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,12 @@ import weakref
 from collections.abc import Callable, Sequence
 
 from starlette.types import Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
-
-from service.clock import Clock
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 RECEIVED = "received"
 """Key in the scope's state: seconds on the server's clock."""
-_PRESENCE = "presence"
-_CYCLE = "cycle"
+PRESENCE = "presence"
+CYCLE = "cycle"
 
 Headers = Sequence[tuple[bytes, bytes]]
 """Names, in small letters, and values, as ASGI has them."""
@@ -30,9 +30,13 @@ class Presence:
     """Whether the client of a request is still there.
 
     ASGI would have a task wait for the message that it is not: one more for every request, started and cancelled.
+
+    Attributes:
+        overdue: whether the request has not arrived in full, and should have.
     """
 
     def __init__(self) -> None:
+        self.overdue = False
         self._over = False
         self._act: Callable[[], object] | None = None
 
@@ -47,33 +51,6 @@ class Presence:
         self._over = True
         if self._act:
             self._act()
-
-
-def stamping(clock: Clock) -> type[HttpToolsProtocol]:
-    """Uvicorn's HTTP/1.1, with the time of receipt and the client's presence in the scope.
-
-    Under load a request's task may start long after its bytes were read, and that time is the client's, too.
-    """
-
-    class Stamping(HttpToolsProtocol):
-        _presence: Presence | None = None  # of the request that came last
-
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            self._presence = Presence()
-            self.scope["state"] |= {RECEIVED: clock.now() - unread_s(self.transport), _PRESENCE: self._presence}
-
-        def on_headers_complete(self) -> None:
-            super().on_headers_complete()
-            if self.cycle is not None and self.cycle.scope is self.scope:  # else it becomes a websocket
-                self.scope["state"][_CYCLE] = weakref.ref(self.cycle)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
-            if self._presence is not None:
-                self._presence.end()
-
-    return Stamping
 
 
 async def respond(scope: Scope, send: Send, headers: Headers, body: bytes) -> None:
@@ -118,14 +95,23 @@ async def room(scope: Scope) -> None:
 
 def _cycle_of(scope: Scope) -> RequestResponseCycle | None:
     """The protocol server's side of a request, if it came by a connection of this process."""
-    reference: weakref.ref[RequestResponseCycle] | None = scope["state"].get(_CYCLE)
+    reference: weakref.ref[RequestResponseCycle] | None = scope["state"].get(CYCLE)
     return reference() if reference else None
 
 
 def presence_of(scope: Scope) -> Presence:
     """The presence of a request's client. Without a connection, as in a rehearsal, nobody goes."""
-    presence: Presence | None = scope["state"].get(_PRESENCE)
+    presence: Presence | None = scope["state"].get(PRESENCE)
     return presence or Presence()
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first header of this name, which is in small letters."""
+    for other, value in scope["headers"]:
+        if other == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
 
 
 def unread_s(transport: asyncio.BaseTransport) -> float:

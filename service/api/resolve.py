@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isqrt
 from typing import NamedTuple
 
 from models.bundle.manifest import Manifest
@@ -41,17 +42,23 @@ def resolve(
     *,
     file_format: str | None = None,
     preview_ms: float | None = None,
+    samples: int | None = None,
 ) -> Resolved:
     """Check a request against its model and the server's limits.
 
     Args:
         file_format: instead of the body's, if content negotiation chose one of the model's.
+        samples: how many there are altogether, if this is one part of what a client asks for.
 
     Raises:
         InvalidField: every field that is out of bounds, in one error.
     """
     file_format = file_format or request.format or formats_of(manifest.media)[0]
-    refuse_if_any(_problems(request, manifest, settings, file_format))
+    problems = (
+        *_problems(request, manifest, settings, file_format),
+        *problems_of_size(request.scale, samples or request.n, manifest.media, settings, file_format),
+    )
+    refuse_if_any(problems)
     label = None if request.label is None else label_index(request.label, manifest.labels)
     defaults = manifest.sampling
     generation = Generation(
@@ -83,7 +90,7 @@ def fresh_seed() -> int:
     return secrets.randbelow(LARGEST_SEED + 1)
 
 
-def refuse_if_any(problems: Iterator[tuple[str, str]]) -> None:
+def refuse_if_any(problems: Iterable[tuple[str, str]]) -> None:
     """Raise one InvalidField of fields that are out of bounds and what their bounds are, if there are any."""
     errors = [{"field": field, "message": message} for field, message in problems]
     if errors:
@@ -159,6 +166,27 @@ def problems_of_encoding(
             check_encodable(media, file_format, request.scale)
         except ValueError as error:
             yield "format", str(error)
+
+
+def problems_of_size(
+    scale: int, samples: int, media: Media, settings: Settings, file_format: str
+) -> Sequence[tuple[str, str]]:
+    """Whether the pictures of a request have too many pixels together, and what would be few enough.
+
+    That the scale alone is out of bounds is for others to say.
+    """
+    if media.type != "image" or scale > settings.max_scale:
+        return ()
+    _, height, width = media.shape
+    n = min(samples, settings.max_samples)
+    scale = 1 if file_format == "npy" else scale  # npy is never enlarged
+    if n * scale * scale * height * width <= settings.max_pixels:
+        return ()
+    largest = isqrt(settings.max_pixels // (n * height * width))
+    if largest:
+        return [("scale", f"must be at most {largest} with n = {n} and pictures of {height} by {width}")]
+    most = settings.max_pixels // (height * width)
+    return [("n", f"must be at most {most} with pictures of {height} by {width}")]
 
 
 def listed(labels: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from models.packed import PackedError, unpack
 from service import messages
 from service.api.codec_schemas import DecodeRequest
 from service.api.problems import invalid_field
-from service.api.resolve import Resolved, problems_of_encoding, refuse_if_any
+from service.api.resolve import Resolved, problems_of_encoding, problems_of_size, refuse_if_any
 from service.encode import formats_of
 from service.pool import Generation
 from service.settings import Settings
@@ -69,6 +69,7 @@ def _problems(
     if any(length > shortest for length in request.lengths or ()):
         yield "lengths", f"must each be at most {shortest}, the codes that are given"
     yield from problems_of_encoding(request, manifest.media, settings, file_format)
+    yield from problems_of_size(request.scale, request.samples, manifest.media, settings, file_format)
 
 
 def _problems_of_rows(field: str, rows: Sequence[Sequence[int]], manifest: Manifest) -> Iterator[tuple[str, str]]:

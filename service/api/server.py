@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
+from service.access.clients import Clients
+from service.access.watch import KeyWatch
 from service.api.gate import Gate
 from service.api.log import RequestLog
 from service.clock import Clock, unix_seconds
@@ -23,6 +25,8 @@ class Server:
 
     Attributes:
         codec: what encodes.
+        clients: who may come in, and what each has in progress.
+        keys: follows the file of keys, if there is one.
         pending: requests that take time, were received and have not ended yet.
         gate: what each of them comes through.
         log: where every request leaves a line.
@@ -34,6 +38,8 @@ class Server:
     metrics: Metrics
     clock: Clock
     codec: Codec
+    clients: Clients = field(init=False, repr=False)
+    keys: KeyWatch | None = field(default=None, repr=False)
     draining: bool = False
     pending: int = 0
     gate: Gate = field(default_factory=Gate, repr=False)
@@ -41,6 +47,9 @@ class Server:
     started: int = field(default_factory=unix_seconds)
     _idle: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _drained: asyncio.Future[tuple[None, None]] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.clients = Clients(self.settings, self.metrics)
 
     @property
     def ready(self) -> bool:

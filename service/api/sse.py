@@ -77,7 +77,7 @@ class EventStream(Response):
 
     async def _stream(self, channel: _Channel) -> None:
         exchange = channel.exchange
-        await channel.begin([*self.raw_headers, exchange.begin(self.status_code)])
+        await channel.begin([*self.raw_headers, *exchange.begin(self.status_code)])
         try:
             if event := self._narrator.accepted():
                 await channel.write(event)

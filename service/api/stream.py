@@ -14,7 +14,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from service import messages
 from service.api.account import STALL_SECONDS, Account
 from service.api.answers import accepted_event, completed_event, error_event, preview_event
-from service.api.arrival import exchange_of
+from service.api.arrival import Exchange, exchange_of
+from service.api.door import choose_subprotocol
+from service.api.incoming import Incoming, named_id
 from service.api.intake import model_of, take
 from service.api.log import trace_id
 from service.api.outbox import Outbox, Parcel
@@ -22,10 +24,12 @@ from service.api.problems import Cancelled, UpgradeRequired, from_validation, in
 from service.api.resolve import Resolved
 from service.api.schemas import SOCKET_MESSAGE, ExtendMessage, GenerateMessage, StopMessage
 from service.api.server import Server, server_of
-from service.errors import Malformed, Overloaded, PayloadTooLarge, ServiceError
+from service.errors import Overloaded, ServiceError
+from service.outcomes import Outcome
 from service.pool import Ticket
 
 STREAM_PATH = "/v1/stream"
+_POLICY_VIOLATION = 1008
 router = APIRouter()
 _ENCODER = msgspec.json.Encoder()
 _logger = logging.getLogger(__name__)
@@ -34,20 +38,16 @@ _logger = logging.getLogger(__name__)
 @router.websocket(STREAM_PATH)
 async def stream(websocket: WebSocket) -> None:
     """Serve one websocket until either side closes it."""
-    await websocket.accept(headers=[(b"x-request-id", exchange_of(websocket).request_id.encode())])
-    await Session(websocket, server_of(websocket), exchange_of(websocket).request_id).run()
+    exchange = exchange_of(websocket)
+    named = [(b"x-request-id", exchange.request_id.encode())]
+    await websocket.accept(choose_subprotocol(websocket.scope), headers=named)
+    await Session(websocket, server_of(websocket), exchange).run()
 
 
 @router.get(STREAM_PATH, include_in_schema=False)
 async def not_a_websocket() -> None:
     """Tell a client that came without an upgrade what is missing."""
     raise UpgradeRequired("This path speaks websocket; open it as one.")
-
-
-class _Named(msgspec.Struct):
-    """As much of a bad message as is needed to answer it."""
-
-    id: str | None = None
 
 
 @dataclass(eq=False)
@@ -66,11 +66,14 @@ class _Job:
 class Session:
     """One websocket and the requests in progress on it."""
 
-    def __init__(self, websocket: WebSocket, server: Server, request_id: str) -> None:
+    def __init__(self, websocket: WebSocket, server: Server, exchange: Exchange) -> None:
         self._websocket = websocket
         self._server = server
-        self._request_id = request_id
+        self._client = exchange.client
+        self._request_id = exchange.request_id
         self._trace_id = trace_id(websocket.scope["headers"])
+        self._incoming = Incoming(server.settings, server.clock.now())
+        self._dismissed = False
         self._outbox = Outbox(limit=2 * server.settings.max_socket_requests)
         self._jobs: dict[str, _Job] = {}
         self._sending = False  # seen true by another task only while the reader holds up a send
@@ -82,6 +85,7 @@ class Session:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            await tasks[1]  # nothing more is read: what is owed is written, and why
         except WebSocketDisconnect:
             pass  # the usual end of a session
         finally:
@@ -98,23 +102,23 @@ class Session:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _read(self) -> None:
-        limit = self._server.settings.max_body_bytes
-        while True:
+        """Act on what comes, until the client is no longer welcome."""
+        while not self._dismissed:
             await self._outbox.room()
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
-            account = Account(self._server, self._server.clock.now())
-            text = message.get("text")
-            if text is None:
-                self._refuse(None, account, Malformed("Messages are JSON text, not binary."))
-            elif len(text) > limit:
-                self._refuse(None, account, PayloadTooLarge(f"The message is larger than {limit} bytes."))
+            arrival = self._server.clock.now()
+            try:
+                text = self._incoming.text_of(message, arrival)
+            except ServiceError as error:
+                self._refuse(named_id(message.get("text")), self._open_account(arrival), error)
             else:
                 await self._server.gate.enter()
-                self._handle(text, account)
+                self._handle(text, arrival)
 
     async def _write(self) -> None:
+        """Send what there is to be sent, until the last that a client is told which is no longer welcome."""
         while True:
             parcel = await self._outbox.take()
             text = _ENCODER.encode(parcel.event).decode()
@@ -126,15 +130,22 @@ class Session:
             self._sending = False
             if parcel.written is not None:
                 parcel.written(self._server.clock.now() - start > STALL_SECONDS)
+            if parcel.goodbye is not None:
+                await self._websocket.close(_POLICY_VIOLATION, parcel.goodbye)
+                return
 
-    def _handle(self, text: str, account: Account) -> None:
+    def _open_account(self, arrival: float) -> Account:
+        return Account(self._server, arrival, self._client)
+
+    def _handle(self, text: str, arrival: float) -> None:
         """Act on one message; whatever is wrong with it is answered with an error event."""
         try:
             message = SOCKET_MESSAGE.validate_json(text)
         except ValidationError as error:
-            self._refuse(_named_id(text), account, from_validation(error))
+            self._refuse(named_id(text), self._open_account(arrival), from_validation(error))
             return
         if isinstance(message, GenerateMessage):
+            account = self._open_account(arrival)
             try:
                 self._begin(message, account)
             except ServiceError as refusal:
@@ -158,6 +169,7 @@ class Session:
             raise invalid_field("id", "is the id of a request that is still in progress on this socket")
         if len(self._jobs) >= server.settings.max_socket_requests:
             raise Overloaded(f"{len(self._jobs)} requests are in progress on this socket, the most that it may have.")
+        account.enter(STREAM_PATH)
         manifest = model_of(message.model, server, account)
         resolved, ticket = take(message, manifest, server, account, preview_ms=message.preview_ms)
         job = _Job(message.id, message.binary, resolved, account, ticket)
@@ -217,7 +229,7 @@ class Session:
 
     def _extend(self, job: _Job, wanted_ms: float) -> None:
         """Give a request a later deadline, clamped like the first."""
-        later = min(wanted_ms, self._server.settings.max_deadline_ms)
+        later = min(wanted_ms, job.account.longest_ms)
         if later > job.account.deadline_ms:
             job.account.deadline_ms = later
             job.ticket.extend(job.account.deadline)
@@ -238,24 +250,19 @@ class Session:
         del self._jobs[job.id]
 
     def _refuse(self, message_id: str | None, account: Account, error: ServiceError) -> None:
-        """Answer a message that starts no request.
+        """Answer a message that starts no request; the last that is answered, if the client may not come any more.
 
         An id in progress is not named, since the error is not that request's ending.
         """
         account.refused(error)
         self._log(account)
         named = None if message_id in self._jobs else message_id
-        self._outbox.reply(Parcel(error_event(named, error, self._request_id)))
+        self._dismissed = self._incoming.overdone or error.outcome is Outcome.UNAUTHORIZED
+        goodbye = error.title if self._dismissed else None
+        self._outbox.reply(Parcel(error_event(named, error, self._request_id), goodbye=goodbye))
 
     def _log(self, account: Account) -> None:
         ms = round(account.elapsed_ms(), 3)
-        named = {"request_id": self._request_id, "trace_id": self._trace_id}
+        key = self._client.name if self._client else None
+        named = {"request_id": self._request_id, "trace_id": self._trace_id, "key": key}
         self._server.log.add(STREAM_PATH, **named, ms=ms, **account.log_fields())
-
-
-def _named_id(text: str) -> str | None:
-    """The id that a bad message names, if it names one."""
-    try:
-        return msgspec.json.decode(text, type=_Named).id
-    except (msgspec.DecodeError, RecursionError):
-        return None

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from models.errors import AnytimeError
-from service.client.environment import URL, USUAL_URL
+from service.client.environment import API_KEY, URL, USUAL_URL
 
 _CAPACITY = "Capacity"
+_KeyOption = Annotated[str | None, typer.Option(help="Shown to the server.", envvar=API_KEY)]
 
 
 class Format(StrEnum):
@@ -55,6 +56,7 @@ def deadline(
     ] = 64,
     out: Annotated[Path | None, typer.Option("--json", help="Write the numbers to this file.")] = None,
     trace: Annotated[Path | None, typer.Option(help="Write every request and what became of it to this file.")] = None,
+    api_key: _KeyOption = None,
 ) -> None:
     r"""Measure how a running server keeps deadlines under load, and what quality it delivers.
 
@@ -88,6 +90,7 @@ def deadline(
         max_codes=max_codes,
         scale=scale,
         format=file_format,
+        key=api_key,
     )
     for file in (out, trace):
         _check_folder(file)
@@ -120,6 +123,7 @@ def api(
         Path | None, typer.Option(help="Run the API process of the started server under cProfile, and write that here.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--json", help="Write the numbers to this file.")] = None,
+    api_key: _KeyOption = None,
 ) -> None:
     """Measure what a request costs around the model: reading, deciding, handing over, encoding, answering.
 
@@ -143,7 +147,7 @@ def api(
         raise typer.BadParameter("a running server is measured as it is", param_hint="--url")
     for file in (out, profile):
         _check_folder(file)
-    wish = Wish(_numbers(rate, "--rate"), concurrency, seconds, warmup, model)
+    wish = Wish(_numbers(rate, "--rate"), concurrency, seconds, warmup, model, api_key)
     if url is None:
         with null_server(bundles or PRETRAINED, profile) as launched:
             report = run(launched.url, launched, wish, profiled=profile is not None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from models.errors import AnytimeError
 from service.bench.capacity import Capacity, measure
@@ -34,6 +34,7 @@ class Wish:
         warmup, capacity_seconds, concurrency: of the two runs that find the capacity.
         max_codes: no sample gets more; None for complete ones.
         format: None for the model's usual one.
+        key: for a server that wants one.
     """
 
     deadlines: tuple[float, ...]
@@ -50,6 +51,7 @@ class Wish:
     max_codes: int | None = None
     scale: int = 1
     format: str | None = None
+    key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def run(url: str, wish: Wish, say: Callable[[str], None]) -> tuple[Report, list[
     Raises:
         AnytimeError: the server cannot be reached, has no such model, or cannot be saturated.
     """
-    target, model = find(url, wish.model)
+    target, model = find(url, wish.model, wish.key)
     ask = _ask(wish, model)
     allow_many_connections()
     try:

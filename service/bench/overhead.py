@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
@@ -99,6 +99,7 @@ class Wish:
         seconds: per load.
         warmup: seconds of saturation before anything counts.
         model: by name; None if the server has only one.
+        key: for a server that wants one.
     """
 
     rates: tuple[float, ...]
@@ -106,6 +107,7 @@ class Wish:
     seconds: float
     warmup: float = 1.0
     model: str | None = None
+    key: str | None = field(default=None, repr=False)
 
 
 def run(url: str, launched: Launched | None, wish: Wish, *, profiled: bool = False) -> OverheadReport:
@@ -117,7 +119,7 @@ def run(url: str, launched: Launched | None, wish: Wish, *, profiled: bool = Fal
     Raises:
         AnytimeError: the server cannot be reached, has no such model, or answers nothing.
     """
-    target, model = find(url, wish.model)
+    target, model = find(url, wish.model, wish.key)
     ask = Ask(model.name, model.codes, format=model.media.formats[0])
     allow_many_connections()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import ipaddress
 import logging
 import signal
 import socket
@@ -17,7 +18,7 @@ from starlette.applications import Starlette
 from models.errors import SettingsError
 from service.api.app import create_app
 from service.api.log import LOGGER
-from service.api.receipt import stamping
+from service.api.protocol import SocketProtocol, protocol_of
 from service.api.rehearsal import rehearse
 from service.api.server import Server, server_of_app
 from service.settings import Settings
@@ -36,11 +37,12 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         announce: called with one line once requests are taken.
 
     Raises:
-        AnytimeError: the address is taken, a bundle is bad, no worker could start.
+        AnytimeError: the address is taken, or open to others without keys, a bundle or the file of keys is bad, no
+            worker could start.
     """
     _set_up_logging(settings.log_level.upper())
     # The address comes first: that it is taken should be known before a model is loaded.
-    with _bind(settings.host, settings.port) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with _bind(settings) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, listener, announce))
 
 
@@ -70,6 +72,8 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Callable
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop)
+    if server.keys is not None:
+        loop.add_signal_handler(signal.SIGHUP, server.keys.reload)
     try:
         # Run here and not by uvicorn, so that what prevents the start is raised as it is.
         async with app.router.lifespan_context(app):
@@ -83,13 +87,14 @@ def front_config(app: Starlette, settings: Settings) -> uvicorn.Config:
     """How the protocol server is set up."""
     return uvicorn.Config(
         app,
-        http=stamping(server_of_app(app).clock),
-        ws="websockets-sansio",
+        http=protocol_of(server_of_app(app)),
+        ws=SocketProtocol,
         lifespan="off",
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,  # whoever asks, it makes no difference to the answer
+        proxy_headers=settings.trusted_proxies is not None,
+        forwarded_allow_ips=settings.trusted_proxies,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         ws_max_size=4 * settings.max_body_bytes,  # above the limit that is answered with a problem, so that it can be
@@ -137,10 +142,12 @@ class _Front(uvicorn.Server):
         self.should_exit = True
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(settings: Settings) -> socket.socket:
     """A socket bound to the address, not listening yet."""
+    host, port = settings.host, settings.port
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        _check_exposure(settings, str(address[0]))
         listener = socket.socket(family, kind)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -151,6 +158,22 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise SettingsError(f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}") from error
     return listener
+
+
+def _check_exposure(settings: Settings, address: str) -> None:
+    """See that nobody serves the whole network by mistake.
+
+    Raises:
+        SettingsError: other machines could come in, there are no keys, and nobody said that this is meant.
+    """
+    if settings.keys is not None or ipaddress.ip_address(address).is_loopback:
+        return
+    if not settings.open:
+        raise SettingsError(
+            f"whoever reaches {settings.host} could use this server, since there are no keys: give --keys FILE, which "
+            "`anytime keys add NAME --file FILE` makes, or say --open (ANYTIME_OPEN=true) if that is meant"
+        )
+    _logger.warning("open to whoever reaches %s, /metrics and /docs included: there are no keys", settings.host)
 
 
 def _ready_line(listener: socket.socket, server: Server) -> str:

@@ -35,9 +35,9 @@ _ANSWER = {
 }
 
 
-def inference_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documented errors of a route."""
-    return error_responses("InferenceError", "application/json", *statuses)
+def inference_errors(*statuses: int, guarded: bool = True) -> dict[int | str, dict[str, Any]]:
+    """The documented errors of a route; see `error_responses`."""
+    return error_responses("InferenceError", "application/json", *statuses, guarded=guarded)
 
 
 def path_parameters(*, versioned: bool) -> list[dict[str, Any]]:

@@ -58,10 +58,10 @@ class IndexEntry(msgspec.Struct):
     reason: str = ""
 
 
-def _document(description: str, schema: str, *statuses: int) -> dict[str, Any]:
+def _document(description: str, schema: str, *statuses: int, guarded: bool = True) -> dict[str, Any]:
     return {
         "response_class": Response,
-        "responses": {200: json_response(description, schema), **inference_errors(*statuses)},
+        "responses": {200: json_response(description, schema), **inference_errors(*statuses, guarded=guarded)},
     }
 
 
@@ -84,7 +84,10 @@ async def server_metadata() -> Response:
 
 
 @router.get(
-    "/health/live", summary="Whether the server runs", operation_id="server_live", **_document("It runs.", "Live")
+    "/health/live",
+    summary="Whether the server runs",
+    operation_id="server_live",
+    **_document("It runs.", "Live", guarded=False),
 )
 async def live() -> Response:
     """As `GET /livez`."""
@@ -95,7 +98,7 @@ async def live() -> Response:
     "/health/ready",
     summary="Whether requests are taken",
     operation_id="server_ready",
-    **_document("They are.", "Ready", 503),
+    **_document("They are.", "Ready", 503, guarded=False),
 )
 async def ready(request: Request) -> Response:
     """As `GET /readyz`."""

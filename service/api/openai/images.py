@@ -9,7 +9,6 @@ from starlette.responses import Response
 from models.bundle.manifest import Manifest
 from service.api.account import Account
 from service.api.answers import server_timing
-from service.api.deadlines import deadline_ms
 from service.api.delivery import as_json, facts_of, nobody_there, unless_disconnected
 from service.api.intake import model_of, open_account, take
 from service.api.openai.answers import ImageEvents, images_answer
@@ -60,7 +59,7 @@ def _stream(
     request: Request, body: GenerateRequest, manifest: Manifest, account: Account, partial_images: int
 ) -> EventStream:
     server, headers = server_of(request), request.scope["headers"]
-    budget_ms = deadline_ms(body.deadline_ms, headers, server.settings)
+    budget_ms = account.given_ms(body.deadline_ms, headers)
     every_ms = budget_ms / partial_images if partial_images else None  # the first comes with the first codes
     taken = take(body, manifest, server, account, headers=headers, preview_ms=every_ms)
     return EventStream(taken.ticket, ImageEvents(taken, account, partial_images), server, account)

@@ -161,6 +161,7 @@ async def test_limits_are_told(client: httpx.AsyncClient) -> None:
         "default_deadline_ms": 1_000,
         "max_samples": 64,
         "max_scale": 16,
+        "max_pixels": 1 << 24,
         "max_socket_requests": 64,
     }
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from api_client import TYPE, api_client, counted
-from fake_pool import FakePool, manifest
+from fake_pool import FakePool, audio_manifest, manifest
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,38 @@ async def test_lengths_that_are_none(client: httpx.AsyncClient, length: str, sta
 
 async def test_a_picture_too_large_for_its_format() -> None:
     pool = FakePool(manifest(side=4096))
-    async with api_client(pool) as client:
+    async with api_client(pool, max_pixels=1 << 28) as client:
         for file_format, status in (("png", 200), ("webp", 422), ("npy", 200)):
             response = await client.post("/v1/generate", json={"scale": 4, "format": file_format})
             assert response.status_code == status
             if status == 422:
                 assert response.json()["detail"] == "format: webp holds at most 16383 pixels a side, not 16384"
+
+
+async def test_too_many_pixels_say_what_is_few_enough() -> None:
+    async with api_client(FakePool(manifest(side=10)), max_pixels=1000) as client:
+        for body, problems in (
+            ({"scale": 3}, []),
+            ({"scale": 4}, [("scale", "must be at most 3 with n = 1 and pictures of 10 by 10")]),
+            ({"n": 2, "scale": 3}, [("scale", "must be at most 2 with n = 2 and pictures of 10 by 10")]),
+            ({"n": 8, "scale": 2}, [("scale", "must be at most 1 with n = 8 and pictures of 10 by 10")]),
+            ({"n": 8, "scale": 4, "format": "npy"}, []),
+            ({"n": 9, "scale": 4}, [("n", "must be at most 8 on this server"), ("scale", "must be at most 1 with")]),
+        ):
+            response = await client.post("/v1/generate", json=body)
+            assert response.status_code == (422 if problems else 200), body
+            found = [(each["field"], each["message"]) for each in response.json().get("errors", [])]
+            assert [field for field, _ in found] == [field for field, _ in problems]
+            for (_, message), (_, expected) in zip(found, problems, strict=True):
+                assert message.startswith(expected)
+
+
+async def test_more_pictures_than_pixels() -> None:
+    async with api_client(FakePool(manifest(side=10)), max_pixels=399) as client:
+        response = await client.post("/v1/generate", json={"n": 4, "scale": 2})
+        assert response.json()["detail"] == "n: must be at most 3 with pictures of 10 by 10"
+
+
+async def test_sound_has_no_pixels() -> None:
+    async with api_client(FakePool(audio_manifest()), max_pixels=1) as client:
+        assert (await client.post("/v1/generate", json={"n": 8})).status_code == 200

@@ -8,21 +8,20 @@ from hypothesis import strategies as st
 
 from service.api.deadlines import deadline_ms
 from service.errors import Malformed
-from service.settings import Settings
 
-SETTINGS = Settings(max_deadline_ms=10_000, default_deadline_ms=500)
+DEFAULT_MS, LONGEST_MS = 500, 10_000
 
 
 def resolve(body: float | None, **headers: str) -> float:
     raw = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
-    return deadline_ms(body, raw, SETTINGS)
+    return deadline_ms(body, raw, DEFAULT_MS, LONGEST_MS)
 
 
 def test_default_and_clamp() -> None:
     assert resolve(None) == 500
     assert resolve(20) == 20
     assert resolve(10_001) == 10_000
-    assert deadline_ms(None, (), Settings(max_deadline_ms=100, default_deadline_ms=500)) == 100
+    assert deadline_ms(None, (), 500, 100) == 100
 
 
 @pytest.mark.parametrize(
@@ -62,13 +61,13 @@ def test_headers(name: str, value: str, milliseconds: float) -> None:
 def test_malformed_headers_are_errors(name: str, value: str) -> None:
     raw = [(name.replace("_", "-").encode(), value.encode())]
     with pytest.raises(Malformed, match=name.replace("_", "-")):
-        deadline_ms(100, raw, SETTINGS)
+        deadline_ms(100, raw, DEFAULT_MS, LONGEST_MS)
 
 
 def test_a_repeated_header_counts_each_time() -> None:
-    assert deadline_ms(None, [(b"grpc-timeout", b"80m"), (b"grpc-timeout", b"30m")], SETTINGS) == 30
+    assert deadline_ms(None, [(b"grpc-timeout", b"80m"), (b"grpc-timeout", b"30m")], DEFAULT_MS, LONGEST_MS) == 30
     with pytest.raises(Malformed):
-        deadline_ms(None, [(b"grpc-timeout", b"80m"), (b"grpc-timeout", b"x")], SETTINGS)
+        deadline_ms(None, [(b"grpc-timeout", b"80m"), (b"grpc-timeout", b"x")], DEFAULT_MS, LONGEST_MS)
 
 
 @given(
