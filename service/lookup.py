@@ -13,30 +13,53 @@ _LISTED = 20
 
 
 class Named(Protocol):
-    """What has a name."""
+    """What has a name; the bare one means the default version, an alias exactly this."""
 
     @property
     def name(self) -> str:
         """The name."""
+
+    @property
+    def version(self) -> str:
+        """The version."""
+
+    @property
+    def default(self) -> bool:
+        """Whether the bare name means this version."""
+
+    @property
+    def aliases(self) -> Sequence[str]:
+        """Other names for exactly this."""
 
 
 AnyModel = TypeVar("AnyModel", bound=Named)
 
 
 def model_named(name: str | None, models: Sequence[AnyModel], url: str) -> AnyModel:
-    """The model of a name, or the only one there is.
+    """The model of a name, a name and version, or an alias; without one, what there is of the only name.
 
     Raises:
         AnytimeError: there is none of that name, or no name and several models; says which there are.
     """
-    names = [each.name for each in models]
-    if name is None and len(models) == 1:
-        return models[0]
+    labels = [label_of(each) for each in models]
+    if name is None and len({each.name for each in models}) == 1:
+        return next((each for each in models if each.default), models[0])
     if name is None:
-        raise AnytimeError(f"{url} has several models, choose one with --model: {_listed(names)}")
-    if name not in names:
-        raise AnytimeError(f"{url} has no model {name!r}{did_you_mean(name, names)}, only {_listed(names)}")
-    return models[names.index(name)]
+        raise AnytimeError(f"{url} has several models, choose one with --model: {_listed(labels)}")
+    spelled = {spelling: each for each in models for spelling in (label_of(each), _reference(each), *each.aliases)}
+    if name not in spelled:
+        near = did_you_mean(name, list(spelled))
+        raise AnytimeError(f"{url} has no model {name!r}{near}, only {_listed(labels)}")
+    return spelled[name]
+
+
+def label_of(model: Named) -> str:
+    """How to ask for exactly this model: by its name alone if that means this version."""
+    return model.name if model.default else _reference(model)
+
+
+def _reference(model: Named) -> str:
+    return f"{model.name}@{model.version}"
 
 
 def label_named(text: str | None, model: Model) -> str | int | None:
@@ -56,7 +79,8 @@ def label_named(text: str | None, model: Model) -> str | int | None:
 
 def model_of(sample: Sample, models: Sequence[Model], url: str) -> Model:
     """The model that a sample is of. Raises AnytimeError if it is not loaded, or is of another version now."""
-    model = model_named(sample.model, models, url)
+    exact = (each for each in models if (each.name, each.version) == (sample.model, sample.version))
+    model = next(exact, None) or model_named(sample.model, models, url)
     if sample.version is not None and sample.version != model.version:
         raise AnytimeError(
             f"the sample is of {sample.model} version {sample.version}, and {url} has version {model.version}, "

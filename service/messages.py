@@ -67,6 +67,7 @@ class Submit(_Message, frozen=True):
     """Generate `n` samples.
 
     Attributes:
+        model: its identity.
         remaining_ms: until the worker must have handed its result to the transport; the sender has already
             taken off what the way back costs.
         min_codes, max_codes: 1 <= min_codes <= max_codes <= K.
@@ -177,11 +178,17 @@ class Minimum(msgspec.Struct, frozen=True):
 
 
 class Ready(_Message, frozen=True):
-    """The worker is warmed up."""
+    """The worker is warmed up.
+
+    Attributes:
+        slots, minimums: by identity of the model, for every model that it has.
+        failed: why the others could not be loaded, by the folder of the bundle; each sentence is safe to show.
+    """
 
     device: str
     slots: dict[str, int]
     minimums: dict[str, Minimum]
+    failed: dict[str, str] = {}
 
 
 class StartFailed(_Message, frozen=True):
@@ -225,7 +232,8 @@ class Stats(_Message, frozen=True):
     """Numbers for the metrics, gathered since the last one.
 
     Attributes:
-        reserve_s: the decode reserve per model, in seconds.
+        steps, minimums: by identity of the model.
+        reserve_s: the decode reserve, likewise, in seconds.
         cpu_s: seconds of processor time since the last one.
         memory_bytes: the most that the process has had since its start.
     """
@@ -243,7 +251,7 @@ class Encode(_Message, frozen=True):
     """Find the codes of a medium.
 
     Attributes:
-        weights: SHA-256 of the autoencoder that they are to be codes of.
+        model: identity of the one that they are to be codes of.
         data: a file.
         media_type: of the file.
         fit: what becomes of it if it is not of a sample's size (`models.media.Fit`).
@@ -254,13 +262,18 @@ class Encode(_Message, frozen=True):
 
     id: str
     model: str
-    weights: str
     data: bytes
     media_type: str
     fit: Fit
     lengths: list[int]
     most: int
     remaining_ms: float
+
+
+class Offer(_Message, frozen=True):
+    """From now on these models are there: the folder of the bundle of each, by identity."""
+
+    bundles: dict[str, str]
 
 
 class EncoderReady(_Message, frozen=True):
@@ -300,5 +313,5 @@ class TimeUp(_Message, frozen=True):
 
 ToWorker: TypeAlias = Submit | Extend | Stop | Cancel | Remeasure | Drain
 FromWorker: TypeAlias = Ready | StartFailed | Preview | Result | Failed | Stats
-ToEncoder: TypeAlias = Encode
+ToEncoder: TypeAlias = Encode | Offer
 FromEncoder: TypeAlias = EncoderReady | StartFailed | Encoded | Unusable | TimeUp | Failed

@@ -6,11 +6,12 @@ The API process owns the registry; workers send numbers (`messages.Stats`), whic
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, get_args
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
@@ -18,10 +19,13 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from models.bundle.manifest import Manifest
 from service import errors, messages
 from service.outcomes import Outcome
+from service.registry.registry import State
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
+STATES: tuple[State, ...] = get_args(State)
 UNKNOWN = "unknown"
 """Label value for what a client named and the server does not know, so that no client can add label values."""
 
@@ -100,6 +104,10 @@ class Histogram(Collector):
         """The tally for these values."""
         return self._tallies.setdefault(values, Tally(self._bounds))
 
+    def remove(self, *values: str) -> None:
+        """Forget the tally for these values."""
+        del self._tallies[values]
+
     def collect(self) -> Iterator[Metric]:
         """For the registry."""
         name, help_text, labels = self._about
@@ -122,6 +130,10 @@ class Phases(Collector):
         """The model's milliseconds, in the order of `NAMES`; to be added to."""
         return self._spent.setdefault(model, [0.0] * len(self.NAMES))
 
+    def keep(self, models: Set[str]) -> None:
+        """Forget all others."""
+        self._spent = {model: spent for model, spent in self._spent.items() if model in models}
+
     def collect(self) -> Iterator[Metric]:
         """For the registry."""
         family = Metric(*self._about, "counter")
@@ -142,11 +154,46 @@ class _AnswerTallies(NamedTuple):
     phases: list[float]
 
 
+class _Family(Protocol):
+    """What has a child for each combination of its labels' values that was asked for."""
+
+    def labels(self, *values: str) -> Any:
+        """The child for these."""
+
+    def remove(self, *values: str) -> None:
+        """Forget it."""
+
+
+class _Children:
+    """What finds a family's children by their labels' values. They are few, and `labels` takes a lock at each look.
+
+    Attributes:
+        find: does so.
+    """
+
+    def __init__(self, family: _Family) -> None:
+        self._family = family
+        self._made: set[tuple[str, ...]] = set()
+        self.find = cache(self._make)
+
+    def keep(self, place: int, values: Set[str]) -> None:
+        """Forget all but those that have one of these in this place."""
+        for made in [made for made in self._made if made[place] not in values]:
+            self._family.remove(*made)
+            self._made.discard(made)
+        self.find.cache_clear()
+
+    def _make(self, *values: str) -> Any:
+        self._made.add(values)
+        return self._family.labels(*values)
+
+
 class Metrics:
     """The metrics of one API process, on a registry of its own. Implements the pool's observer."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._by_model: list[tuple[_Children, int]] = []
         self._define_requests()
         self._define_answers()
         self._define_encodes()
@@ -229,40 +276,67 @@ class Metrics:
             "batch",
         )
         self._batch = self._histogram("batch_size", "Slots that advanced together in a step.", _BATCHES, "model")
+        self._replacements = self._counter(
+            "worker_replacements", "Workers started to take over from another, by what came of it.", "outcome"
+        )
+        self._info = Gauge(
+            "anytime_model_info", "Always 1, for each model that answers.", ("model", "version"), registry=self.registry
+        )
+        self._bundles = self._gauge("bundles", "Bundles by what became of them.", "state")
         build = self._gauge("build_info", "Always 1; the version is the label.", "version")
         build(package_version()).set(1)
 
-    # Each gives what finds a child by its labels' values. They are few, and `labels` takes a lock at each look.
-
     def _counter(self, name: str, help_text: str, *labels: str) -> Callable[..., Counter]:
-        return cache(Counter(f"anytime_{name}", help_text, labels, registry=self.registry).labels)
+        return self._children(Counter(f"anytime_{name}", help_text, labels, registry=self.registry), labels)
 
     def _gauge(self, name: str, help_text: str, *labels: str) -> Callable[..., Gauge]:
-        return cache(Gauge(f"anytime_{name}", help_text, labels, registry=self.registry).labels)
+        return self._children(Gauge(f"anytime_{name}", help_text, labels, registry=self.registry), labels)
 
     def _histogram(self, name: str, help_text: str, buckets: tuple[float, ...], *labels: str) -> Callable[..., Tally]:
         histogram = Histogram(f"anytime_{name}", help_text, buckets, labels)
         self.registry.register(histogram)
-        return cache(histogram.labels)
+        return self._children(histogram, labels)
+
+    def _children(self, family: _Family, labels: tuple[str, ...]) -> Callable[..., Any]:
+        children = _Children(family)
+        if "model" in labels:
+            self._by_model.append((children, labels.index("model")))
+        return children.find
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format (`CONTENT_TYPE`)."""
         return generate_latest(self.registry)
 
-    def models(self, names: list[str]) -> None:
-        """Show the loaded models, and every reason to refuse, from the start, so that rates see the first increase."""
-        for name in [*names, UNKNOWN]:
+    def models(self, manifests: Mapping[str, Manifest]) -> None:
+        """These models answer from now on, by label; what was counted of others is forgotten.
+
+        They, and every reason to refuse, are shown from the start, so that rates see the first increase.
+        """
+        known = {*manifests, UNKNOWN}
+        for children, place in self._by_model:
+            children.keep(place, known)
+        self._phases.keep(known)
+        self._of_answers.cache_clear()
+        for name in known:
             for outcome in Outcome:
                 self._requests(name, outcome)
                 self._encodes(name, outcome)
-        for name in names:
+        self._info.clear()
+        for name, manifest in manifests.items():
             self._missed(name)
             self._encodes_missed(name)
             self._lost(name)
             self._of_answers(name)
             self._first_preview_seconds(name)
+            self._info.labels(name, manifest.version).set(1)
         for reason in errors.slugs():
             self._rejections(reason)
+
+    def bundles(self, states: Iterable[str]) -> None:
+        """What became of each bundle."""
+        counts = Counts(states)
+        for state in STATES:
+            self._bundles(state).set(counts[state])
 
     def front(self, ready: Callable[[], bool], pending: Callable[[], int]) -> None:
         """Ask the API process, whenever the metrics are read, whether it is ready and how many requests it has."""
@@ -357,17 +431,25 @@ class Metrics:
         """A worker that had gone away was started again."""
         self._restarts(str(worker)).inc()
 
-    def stats(self, worker: int, stats: messages.Stats) -> None:
-        """Take in the numbers that a worker gathered since its last message."""
+    def worker_replaced(self, worker: int, done: bool) -> None:  # noqa: ARG002  each would add its label
+        """A process was started to take over from a worker, and did, or was given up."""
+        self._replacements("done" if done else "given_up").inc()
+
+    def stats(self, worker: int, stats: messages.Stats, retiring: bool = False) -> None:
+        """Take in the numbers that a worker gathered since its last message.
+
+        Of one that is retiring they are only added up: what is so now is told by the one that has taken over.
+        """
         label = str(worker)
-        self._running(label).set(stats.running)
-        self._waiting(label).set(stats.waiting)
         self._worker_cpu(label).inc(stats.cpu_s)
-        self._worker_memory(label).set(stats.memory_bytes)
-        for model, seconds in stats.reserve_s.items():
-            self._reserve(label, model).set(seconds)
-        for model, minimum in stats.minimums.items():
-            self._minimum(label, model).set(minimum.alone.high)
+        if not retiring:
+            self._running(label).set(stats.running)
+            self._waiting(label).set(stats.waiting)
+            self._worker_memory(label).set(stats.memory_bytes)
+            for model, seconds in stats.reserve_s.items():
+                self._reserve(label, model).set(seconds)
+            for model, minimum in stats.minimums.items():
+                self._minimum(label, model).set(minimum.alone.high)
         for model, steps in stats.steps.items():
             for step in steps:
                 self._steps(model, batch_label(step.batch)).observe(step.seconds, step.times)

@@ -35,6 +35,11 @@ class Settings(BaseSettings):
         None, description="Addresses of proxies, with commas between, whose X-Forwarded-For says who asks."
     )
     bundles: Path = Field(PRETRAINED, description="A bundle, or a folder of bundles.")
+    watch: float = Field(
+        1.0,
+        ge=0,
+        description="Seconds between two looks at the bundles for new, changed and removed ones; 0 for never.",
+    )
     workers: int = Field(1, ge=1, le=64, description="Worker processes; each has its own copy of every model.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the workers run.")
     executor: Literal["auto", "graphs", "graphs-fp32", "native", "native-int8", "null", "reference"] = Field(

@@ -27,7 +27,7 @@ async def api_client(
     """A client of an app with small limits (`SETTINGS`), but for others by name."""
     settings = settings.model_copy(update=others)
     metrics = Metrics()
-    codec = Codec(settings, metrics, pool.clock, encoders.start) if encoders else None
+    codec = Codec(settings, metrics, pool.clock, lambda: pool.paths, encoders.start) if encoders else None
     app = app_over(pool, settings, metrics, codec)
     transport = httpx.ASGITransport(app)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as each:

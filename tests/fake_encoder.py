@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 from service import messages
-from service.messages import Encode, EncoderReady, FromEncoder
+from service.messages import Encode, EncoderReady, FromEncoder, Offer
 from service.pool.child import Child, WorkerStartError
 
 TIMING = messages.CodingTiming(0.1, 0.2, 0.3)
@@ -24,6 +24,7 @@ class FakeEncoder:
     def __init__(self, owner: FakeEncoders) -> None:
         self.name, self.pid = "the encoder", 4711
         self.asked: list[Encode] = []
+        self.offered: list[dict[str, str]] = []
         self.killed = self.ended = False
         self._owner = owner
         self._gone = asyncio.Event()
@@ -39,7 +40,10 @@ class FakeEncoder:
         self._handle = handle
         await self._gone.wait()
 
-    def send(self, message: Encode) -> None:
+    def send(self, message: Encode | Offer) -> None:
+        if isinstance(message, Offer):
+            self.offered.append(message.bundles)
+            return
         self.asked.append(message)
         asyncio.get_running_loop().call_soon(self._owner.on_encode, message, self)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
 from fastapi import FastAPI
@@ -17,15 +18,19 @@ from service.errors import Draining, ServiceError
 from service.metrics import Metrics
 from service.pool import Generation, Pool, Ticket
 from service.pool.ticket import TicketOwner
+from service.registry import BundleState, Catalogue
 from service.settings import Settings
 
 PNG = b"\x89PNG\r\n\x1a\n-not-really"
 
 
-def manifest(name: str = "tiny", labels: tuple[str, ...] = ("Boot", "Bag", "Coat"), side: int = 4) -> Manifest:
+def manifest(
+    name: str = "tiny", labels: tuple[str, ...] = ("Boot", "Bag", "Coat"), side: int = 4, version: str = "1"
+) -> Manifest:
     """A model of 4 codes over square grey pictures."""
     return Manifest(
         name=name,
+        version=version,
         media=Media(type="image", shape=(1, side, side)),
         labels=labels,
         autoencoder=AutoencoderConfig(codes=4, codebook=8, filters=(2,), strides=(2,), widths=()),
@@ -73,7 +78,11 @@ class FakePool:
 
     def __init__(self, *manifests: Manifest) -> None:
         self.clock = ManualClock()
-        self.manifests = {each.name: each for each in manifests or (manifest(),)}
+        self.manifests = Catalogue(manifests or (manifest(),))
+        self.bundles = [BundleState(each.name, each.reference, "ready") for each in self.manifests.values()]
+        self.paths = {each.identity: Path("bundles") / each.name for each in self.manifests.values()}
+        self.listeners: list[Callable[[], None]] = []
+        self.rescans = 0
         self.ready = False
         self.closed = 0
         self.tickets: list[FakeTicket] = []
@@ -82,6 +91,18 @@ class FakePool:
     @property
     def running(self) -> int:
         return len(self.tickets)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        self.listeners.append(listener)
+
+    def change(self, catalogue: Catalogue) -> None:
+        """Other models answer from now on."""
+        self.manifests = catalogue
+        for listener in self.listeners:
+            listener()
+
+    def rescan(self) -> None:
+        self.rescans += 1
 
     async def start(self) -> None:
         self.ready = True

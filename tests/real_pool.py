@@ -18,6 +18,8 @@ from service.pool import Generation, Pool, Ticket
 from service.settings import Settings
 
 LONG = 5000
+IDENTITIES: dict[str, str] = {}
+"""Of the bundles that were written, by name."""
 
 
 class Observer:
@@ -26,7 +28,9 @@ class Observer:
     def __init__(self) -> None:
         self.up: dict[int, bool] = {}
         self.restarts = 0
+        self.replacements: list[bool] = []
         self.steps = 0
+        self.retiring = 0  # messages of workers that were
         self.heard: list[int] = []
 
     def worker_up(self, worker: int, up: bool) -> None:
@@ -35,7 +39,11 @@ class Observer:
     def worker_restarted(self, _worker: int) -> None:
         self.restarts += 1
 
-    def stats(self, worker: int, stats: messages.Stats) -> None:
+    def worker_replaced(self, _worker: int, done: bool) -> None:
+        self.replacements.append(done)
+
+    def stats(self, worker: int, stats: messages.Stats, retiring: bool) -> None:
+        self.retiring += retiring
         self.heard.append(worker)
         self.steps += sum(step.batch for steps in stats.steps.values() for step in steps)
 
@@ -44,7 +52,8 @@ def write_bundles(folder: Path) -> Path:
     """`tiny`, of 6 codes, and `long`, whose requests are still running when something happens to their worker."""
     for name, codes in (("tiny", 6), ("long", LONG)):
         networks = tiny_networks(tiny_manifest(name, codes=codes))
-        write_bundle(folder / name, networks.manifest, networks.autoencoder, networks.prior, {})
+        written = write_bundle(folder / name, networks.manifest, networks.autoencoder, networks.prior, {})
+        IDENTITIES[name] = written.identity
     return folder
 
 
@@ -55,7 +64,7 @@ def settings(bundles: Path, **fields: Any) -> Settings:
 def generation(model: str = "tiny", n: int = 1, seed: int = 7, **fields: Any) -> Generation:
     values: dict[str, Any] = {"min_codes": 1, "max_codes": 6 if model == "tiny" else LONG, "preview_ms": None}
     return Generation(
-        model=model,
+        model=IDENTITIES.get(model, model),
         n=n,
         sampling=messages.Sampling(seed, 1, 1.0, 0, 1.0),
         encoding=messages.Encoding("png"),

@@ -17,12 +17,13 @@ COMMAND = (sys.executable, "-m", "anytime")
 
 @dataclass
 class ServerProcess:
-    """A running server. `log` is what it wrote to stderr."""
+    """A running server over a bundle, or a folder of bundles. `log` is what it wrote to stderr."""
 
     process: subprocess.Popen[str]
     url: str
     ready_line: str
     log_file: Path
+    bundles: Path
 
     @property
     def log(self) -> str:
@@ -47,7 +48,7 @@ def running_server(bundles: Path, folder: Path, *options: str) -> Iterator[Serve
     try:
         line = process.stdout.readline()
         assert line.startswith("ready on http://"), f"{line!r} and in the log:\n{log_file.read_text()}"
-        yield ServerProcess(process, line.split()[2], line.strip(), log_file)
+        yield ServerProcess(process, line.split()[2], line.strip(), log_file, bundles)
     finally:
         if process.poll() is None:
             process.kill()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -97,6 +99,20 @@ class Manifest(Frozen):
     def codes(self) -> int:
         """K, the length of a complete code."""
         return self.autoencoder.codes
+
+    @property
+    def reference(self) -> str:
+        """How a client names exactly this: name@version."""
+        return f"{self.name}@{self.version}"
+
+    @cached_property
+    def identity(self) -> str:
+        """name@version#digest of all that `bundle.json` says, the hashes of the weights included.
+
+        Two bundles of one identity draw the same codes; a bundle that was replaced by another of the same version has
+        another identity.
+        """
+        return f"{self.reference}#{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]}"
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -16,6 +16,8 @@ from models.errors import BundleError
 def find_bundles(path: Path) -> list[Path]:
     """The bundle at `path`, or the bundles in the folder `path`, sorted by name.
 
+    Folders whose names begin with a dot are passed over: what is on its way, or was put aside.
+
     Raises:
         BundleError: if there is none.
     """
@@ -23,7 +25,9 @@ def find_bundles(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise BundleError(path, "no such folder")
-    found = sorted(folder for folder in path.iterdir() if (folder / MANIFEST).is_file())
+    found = sorted(
+        folder for folder in path.iterdir() if not folder.name.startswith(".") and (folder / MANIFEST).is_file()
+    )
     if not found:
         raise BundleError(path, f"no bundle here: neither it nor a folder in it holds a {MANIFEST}")
     return found

@@ -54,6 +54,7 @@ class Answer(msgspec.Struct):
 
     id: str
     model: str
+    version: str
     outputs: list[OutputAnswer]
     deadline_ms: Annotated[float, Meta(description="The deadline that the request was given.")]
     timing: TimingAnswer
@@ -94,6 +95,7 @@ class EncodeAnswer(msgspec.Struct):
 
     id: str
     model: str
+    version: str
     codes: Annotated[list[int], Meta(description="The codes, in order of importance.")]
     codes_total: Annotated[int, Meta(description="How many codes a complete sample has.")]
     packed: Annotated[bytes, Meta(description="The codes as few bytes, in base64; `/v1/decode` takes them so, too.")]
@@ -111,6 +113,7 @@ class AcceptedEvent(msgspec.Struct, tag_field="type", tag="accepted"):
 
     id: str
     model: str
+    version: str
     n: int
     codes_total: int
     seed: int
@@ -131,6 +134,7 @@ class CompletedEvent(msgspec.Struct, tag_field="type", tag="completed"):
 
     id: str
     model: str
+    version: str
     outputs: list[OutputAnswer]
     deadline_ms: float
     timing: TimingAnswer
@@ -174,7 +178,8 @@ def answer_of(ticket_id: str, result: messages.Result, resolved: Resolved, accou
     """The JSON answer."""
     return Answer(
         id=ticket_id,
-        model=resolved.generation.model,
+        model=resolved.manifest.name,
+        version=resolved.manifest.version,
         outputs=[output_of(output, resolved) for output in result.outputs],
         deadline_ms=account.deadline_ms,
         timing=timing_of(result.timing, account.elapsed_ms()),
@@ -185,7 +190,8 @@ def accepted_event(name: str, resolved: Resolved, account: Account) -> AcceptedE
     """A stream's first event; `name` is what all events of the request call it."""
     return AcceptedEvent(
         id=name,
-        model=resolved.generation.model,
+        model=resolved.manifest.name,
+        version=resolved.manifest.version,
         n=resolved.generation.n,
         codes_total=resolved.manifest.codes,
         seed=resolved.generation.sampling.seed,
@@ -208,7 +214,8 @@ def completed_event(
     """The answer as an event."""
     return CompletedEvent(
         id=name,
-        model=resolved.generation.model,
+        model=resolved.manifest.name,
+        version=resolved.manifest.version,
         outputs=[output_of(output, resolved, binary=binary) for output in result.outputs],
         deadline_ms=account.deadline_ms,
         timing=timing_of(result.timing, account.elapsed_ms()),
@@ -225,7 +232,8 @@ def media_headers(ticket_id: str, result: messages.Result, resolved: Resolved, a
     output = result.outputs[0]
     headers = {
         "x-anytime-id": ticket_id,
-        "x-anytime-model": resolved.generation.model,
+        "x-anytime-model": resolved.manifest.name,
+        "x-anytime-version": resolved.manifest.version,
         "x-anytime-codes": str(len(output.codes)),
         "x-anytime-codes-total": str(resolved.manifest.codes),
         "x-anytime-stop-reason": output.stop_reason,

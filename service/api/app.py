@@ -61,7 +61,7 @@ def create_app(
     """
     metrics = metrics or Metrics()
     pool = pool or Pool(settings, metrics)
-    codec = codec or Codec(settings, metrics, pool.clock)
+    codec = codec or Codec(settings, metrics, pool.clock, lambda: pool.paths)
     server = Server(settings, pool, metrics, pool.clock, codec)
     metrics.front(lambda: server.ready, lambda: server.pending)
     if settings.keys is not None:
@@ -71,8 +71,10 @@ def create_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with server.keys.followed() if server.keys else nullcontext():
             await pool.start()
-            metrics.models(list(pool.manifests))
+            metrics.models(pool.manifests)
+            pool.on_change(lambda: metrics.models(pool.manifests))
             codec.open()
+            pool.on_change(codec.changed)
             try:
                 yield
             finally:

@@ -100,7 +100,7 @@ def _answer_example(model: str, label: str, media_type: str, b64: str) -> dict[s
         "stop_reason": "deadline",
     }
     timing = {"queue_ms": 0.2, "sample_ms": 41.0, "decode_ms": 2.9, "encode_ms": 0.1, "total_ms": 45.3}
-    return {"id": "5f0c2a", "model": model, "outputs": [output], "deadline_ms": 50, "timing": timing}
+    return {"id": "5f0c2a", "model": model, "version": "1", "outputs": [output], "deadline_ms": 50, "timing": timing}
 
 
 _ANSWER_EXAMPLES = {
@@ -117,6 +117,7 @@ _EVENTS = {
 }
 _FACTS = {
     "Model": "The model.",
+    "Version": "Its version.",
     "Id": "The server's id of this answer.",
     "Codes": "How many codes are behind the sample.",
     "Codes-Total": "How many codes a complete sample has.",

@@ -41,7 +41,7 @@ async def encode(request: Request) -> Response:
     wanted = wanted_of(options, manifest)
     media_type = check_file(data, declared, manifest)
     errand = server.codec.submit(
-        Medium(manifest.name, wanted.weights, data, media_type, options.fit, wanted.lengths),
+        Medium(manifest.identity, data, media_type, options.fit, wanted.lengths),
         account.arrival,
         account.deadline,
     )

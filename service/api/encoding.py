@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from msgspec import UNSET
 from pydantic import ValidationError
 
-from models.bundle.manifest import AUTOENCODER, Manifest
+from models.bundle.manifest import Manifest
 from models.packed import most_codes, pack, packed_bytes
 from service.api.account import Account
 from service.api.answers import CurvePoint, EncodeAnswer, EncodeTimingAnswer
@@ -31,13 +31,11 @@ class Wanted(NamedTuple):
     """A request that can be met.
 
     Attributes:
-        weights: SHA-256 of the autoencoder's.
         codes: how many are answered.
         lengths: numbers of codes, ascending, whose errors are.
     """
 
     manifest: Manifest
-    weights: str
     codes: int
     lengths: list[int]
 
@@ -71,8 +69,7 @@ def wanted_of(options: EncodeOptions, manifest: Manifest) -> Wanted:
             raise invalid_field("bytes", f"must be at least {packed_bytes(1, manifest)}, which one code takes")
         codes = min(codes, fitting)
     lengths = list(range(1, manifest.codes + 1)) if options.curve else [codes]
-    weights = manifest.files[AUTOENCODER].sha256 if AUTOENCODER in manifest.files else ""
-    return Wanted(manifest, weights, codes, lengths)
+    return Wanted(manifest, codes, lengths)
 
 
 def check_file(data: bytes, declared: str | None, manifest: Manifest) -> str:
@@ -106,6 +103,7 @@ def encode_answer(encoded: Encoded, errand: Errand, wanted: Wanted, account: Acc
     return EncodeAnswer(
         id=errand.id,
         model=manifest.name,
+        version=manifest.version,
         codes=codes,
         codes_total=manifest.codes,
         packed=pack(codes, manifest),

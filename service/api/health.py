@@ -75,4 +75,6 @@ async def readyz(request: Request) -> Response:
 )
 async def metrics(request: Request) -> Response:
     """Every metric of the service, in Prometheus' text format."""
-    return Response(server_of(request).metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
+    server = server_of(request)
+    server.metrics.bundles(bundle.state for bundle in server.pool.bundles)
+    return Response(server.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})

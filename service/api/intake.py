@@ -37,10 +37,12 @@ async def open_account(request: Request) -> Account:
     return exchange.account
 
 
-def model_of(name: str | None, server: Server, account: Account) -> Manifest:
+def model_of(name: str | None, server: Server, account: Account, version: str | None = None) -> Manifest:
     """The model that a request names, noted in its account. Raises like `find_model`."""
-    manifest = find_model(name, server.pool.manifests)
-    account.model = manifest.name
+    models = server.pool.manifests
+    manifest = find_model(name, models, version)
+    account.model = models.label(manifest.identity)
+    account.facts["version"] = manifest.version
     return manifest
 
 

@@ -18,6 +18,7 @@ from service.api.documents import json_response, parameter, problem_responses
 from service.api.resolve import find_model
 from service.api.server import Server, server_of
 from service.encode import formats_of
+from service.registry.registry import State
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -46,7 +47,7 @@ OWNER = "anytime"
 class ModelEntry(msgspec.Struct):
     """A loaded model as OpenAI's clients list it."""
 
-    id: Annotated[str, Meta(description="The model's name.")]
+    id: Annotated[str, Meta(description="The model's name, `name@version` unless that is the default.")]
     created: Annotated[int, Meta(description="When the server was started, in Unix seconds.")]
     object: Literal["model"] = "model"
     owned_by: str = OWNER
@@ -55,12 +56,14 @@ class ModelEntry(msgspec.Struct):
 class ModelDescription(msgspec.Struct):
     """One loaded model; its first four fields are OpenAI's."""
 
-    id: Annotated[str, Meta(description="The model's name.")]
+    id: Annotated[str, Meta(description="The model's name, `name@version` unless that is the default.")]
     object: Literal["model"]
     created: Annotated[int, Meta(description="When the server was started, in Unix seconds.")]
     owned_by: str
     name: str
     version: str
+    default: Annotated[bool, Meta(description="Whether the bare name means this version.")]
+    aliases: Annotated[list[str], Meta(description="Other names for exactly this.")]
     description: str
     kind: str
     media: MediaDescription
@@ -84,11 +87,24 @@ class Limits(msgspec.Struct):
     max_socket_requests: Annotated[int, Meta(description="Requests in progress on one websocket.")]
 
 
+class BundleDescription(msgspec.Struct):
+    """A bundle in the server's folder, or one that was there and still answers."""
+
+    folder: Annotated[str | None, Meta(description="Its name; null if it is gone.")]
+    model: Annotated[str | None, Meta(description="`name@version`; null if that cannot be read.")]
+    state: Annotated[State, Meta(description="`failed`: not served, and not going to be as it lies there.")]
+    error: Annotated[
+        str | None, Meta(description="Why it cannot be loaded as it lies there; of one that is ready, why not again.")
+    ]
+
+
 class ModelList(msgspec.Struct):
-    """The loaded models, the same as OpenAI's clients read a list, and the limits of the server."""
+    """What can be asked for, the same as OpenAI's clients read a list, what lies in the server's folder, and limits."""
 
     models: list[ModelDescription]
     data: list[ModelEntry]
+    aliases: Annotated[dict[str, str], Meta(description="Which `name@version` each alias stands for.")]
+    bundles: list[BundleDescription]
     limits: Limits
     object: Literal["list"] = "list"
 
@@ -100,14 +116,17 @@ def _describe_media(media: Media) -> MediaDescription:
 
 def describe(manifest: Manifest, server: Server) -> ModelDescription:
     """A loaded model as a client sees it."""
-    minimum = server.pool.minimum_deadline_ms(manifest.name)
+    minimum = server.pool.minimum_deadline_ms(manifest.identity)
+    models = server.pool.manifests
     return ModelDescription(
-        id=manifest.name,
+        id=models.label(manifest.identity),
         object="model",
         created=server.started,
         owned_by=OWNER,
         name=manifest.name,
         version=manifest.version,
+        default=models.is_default(manifest),
+        aliases=[alias for alias, reference in models.aliases.items() if reference == manifest.reference],
         description=manifest.description,
         kind=manifest.kind,
         media=_describe_media(manifest.media),
@@ -127,13 +146,20 @@ def describe(manifest: Manifest, server: Server) -> ModelDescription:
     responses={200: json_response("The loaded models.", "ModelList"), **problem_responses()},
 )
 async def list_models(request: Request) -> Response:
-    """Every loaded model: its media, codes, classes, defaults, quality curve and smallest deadline; and the limits."""
+    """Every version of every loaded model, the aliases, what became of each bundle in the folder, and the limits."""
     server = server_of(request)
-    models = [describe(manifest, server) for manifest in server.pool.manifests.values()]
-    entries = [ModelEntry(model.id, model.created) for model in models]
+    pool = server.pool
+    models = [describe(manifest, server) for manifest in pool.manifests.values()]
     limits = msgspec.convert(server.settings, Limits, from_attributes=True)
     limits.max_deadline_ms = longest_ms(exchange_of(request).client, server.settings)
-    return Response(msgspec.json.encode(ModelList(models, entries, limits)), media_type="application/json")
+    listed = ModelList(
+        models=models,
+        data=[ModelEntry(model.id, model.created) for model in models],
+        aliases=pool.manifests.aliases,
+        bundles=[BundleDescription(*each) for each in pool.bundles],
+        limits=limits,
+    )
+    return Response(msgspec.json.encode(listed), media_type="application/json")
 
 
 @router.get(
@@ -141,11 +167,11 @@ async def list_models(request: Request) -> Response:
     summary="One loaded model",
     operation_id="get_model",
     response_class=Response,
-    openapi_extra={"parameters": [parameter("name", "path", "Name of the model.", "fashion-mnist")]},
+    openapi_extra={"parameters": [parameter("name", "path", "A name, `name@version` or an alias.", "fashion-mnist")]},
     responses={200: json_response("The model.", "ModelDescription"), **problem_responses(404)},
 )
 async def get_model(request: Request) -> Response:
-    """One loaded model by name."""
+    """One loaded model by any of its names."""
     server = server_of(request)
     manifest = find_model(request.path_params["name"], server.pool.manifests)
     return Response(msgspec.json.encode(describe(manifest, server)), media_type="application/json")

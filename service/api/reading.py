@@ -98,7 +98,7 @@ def _check_hurry(request: Request, body: bytes, account: Account, server: Server
         return  # what is wrong with it is found out in full
     if waited_ms < account.given_ms(hurry.deadline_ms, request.scope["headers"]):
         return
-    smallest_ms = server.pool.minimum_deadline_ms(model_of(hurry.model, server, account).name)
+    smallest_ms = server.pool.minimum_deadline_ms(model_of(hurry.model, server, account).identity)
     if smallest_ms is not None:
         least_ms = waited_ms + smallest_ms
         raise DeadlineInfeasible(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import isqrt
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from service.api.schemas import LARGEST_SEED, GenerateRequest
 from service.encode import check_encodable, formats_of
 from service.errors import InvalidField, ModelNotFound
 from service.pool import Generation
+from service.registry import Catalogue
 from service.settings import Settings
 
 _LABELS_LISTED = 20
@@ -62,7 +63,7 @@ def resolve(
     label = None if request.label is None else label_index(request.label, manifest.labels)
     defaults = manifest.sampling
     generation = Generation(
-        model=manifest.name,
+        model=manifest.identity,
         n=request.n,
         sampling=messages.Sampling(
             seed=fresh_seed() if request.seed is None else request.seed,
@@ -97,20 +98,28 @@ def refuse_if_any(problems: Iterable[tuple[str, str]]) -> None:
         raise InvalidField("; ".join(f"{each['field']}: {each['message']}" for each in errors), errors=errors)
 
 
-def find_model(name: str | None, manifests: Mapping[str, Manifest]) -> Manifest:
-    """The model of this name, or the only one there is if the name is None.
+def find_model(name: str | None, models: Catalogue, version: str | None = None) -> Manifest:
+    """The model that a client names.
+
+    Args:
+        name: a name or an alias, `@version` behind it or not; None for the only one there is.
+        version: the same, where it comes apart from the name.
 
     Raises:
         ModelNotFound: no such model is loaded.
         InvalidField: there is no name, and more than one model.
     """
     if name is None:
-        if len(manifests) == 1:
-            return next(iter(manifests.values()))
-        raise invalid_field("model", f"must be one of {', '.join(sorted(manifests))}, since several models are loaded")
-    if name not in manifests:
-        raise ModelNotFound(f"No model of that name is loaded; GET /v1/models lists the {len(manifests)} that are.")
-    return manifests[name]
+        if len(models.names) != 1:
+            names = ", ".join(sorted(models.names))
+            raise invalid_field("model", f"must be one of {names}, since several models are loaded")
+        (name,) = models.names
+    manifest = models.find(name, version)
+    if manifest is None:
+        raise ModelNotFound(
+            f"No model of that name and version is loaded; GET /v1/models lists the {len(models)} that are."
+        )
+    return manifest
 
 
 def label_index(label: str | int, labels: tuple[str, ...]) -> int | None:

@@ -35,7 +35,7 @@ def resolve_codes(
     refuse_if_any(_problems(request, rows, manifest, settings, file_format))
     wanted = tuple(tuple(row[:length]) for row in rows for length in request.lengths or [len(row)])
     generation = Generation(
-        model=manifest.name,
+        model=manifest.identity,
         n=len(wanted),
         sampling=messages.Sampling(seed=0, label=None, temperature=1.0, top_k=0, top_p=1.0, whole=wanted),
         encoding=messages.Encoding(format=file_format, scale=request.scale),

@@ -61,7 +61,11 @@ class Drawing(BaseModel):
 class SampleRequest(Drawing):
     """What every JSON body that asks for samples has."""
 
-    model: str | None = Field(None, description="Name of the model; may be left out when exactly one is loaded.")
+    model: str | None = Field(
+        None,
+        description="Name of the model, for its default version; `name@version`; or an alias. May be left out when "
+        "all that is loaded has one name.",
+    )
     seed: int | None = Field(
         None, ge=0, le=LARGEST_SEED, description="Decides the codes; drawn at random and returned if left out."
     )

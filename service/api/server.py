@@ -67,6 +67,12 @@ class Server:
         if not self.pending:
             self._idle.set()
 
+    def reload(self) -> None:
+        """Look at the bundles and read the file of keys again, now."""
+        self.pool.rescan()
+        if self.keys is not None:
+            self.keys.reload()
+
     async def drain(self) -> None:
         """Fail readiness, then close pool and codec; what runs is answered as it stands. May be called again."""
         self.draining = True

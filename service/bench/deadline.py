@@ -16,6 +16,7 @@ from service.bench.target import Model, Target, find
 from service.bench.timers import precise_loop
 from service.bench.traffic import offer
 from service.bench.verdicts import Verdict, judge
+from service.lookup import label_of
 from service.simulation.bound import Demand, Work, clairvoyant_quality
 
 _PAUSE_SECONDS = 0.5  # between loads, so that none begins with what another left
@@ -95,7 +96,7 @@ def _ask(wish: Wish, model: Model) -> Ask:
     formats = model.media.formats
     if wish.format is not None and wish.format not in formats:
         raise AnytimeError(f"--format {wish.format} is none of those that {model.name} has: {', '.join(formats)}")
-    return Ask(model.name, max_codes, wish.n, wish.min_codes, wish.scale, wish.format or formats[0])
+    return Ask(label_of(model), max_codes, wish.n, wish.min_codes, wish.scale, wish.format or formats[0])
 
 
 async def _measure(target: Target, ask: Ask, wish: Wish, say: Callable[[str], None]) -> tuple[Capacity, list[_Load]]:

@@ -22,6 +22,7 @@ from service.bench.target import Model, Target, find
 from service.bench.timers import precise_loop
 from service.bench.traffic import offer
 from service.bench.verdicts import Class, Verdict, judge
+from service.lookup import label_of
 
 DEADLINE_MS = 10_000.0
 """Of every request: so long that it plays no part."""
@@ -120,7 +121,7 @@ def run(url: str, launched: Launched | None, wish: Wish, *, profiled: bool = Fal
         AnytimeError: the server cannot be reached, has no such model, or answers nothing.
     """
     target, model = find(url, wish.model, wish.key)
-    ask = Ask(model.name, model.codes, format=model.media.formats[0])
+    ask = Ask(label_of(model), model.codes, format=model.media.formats[0])
     allow_many_connections()
     try:
         with asyncio.Runner(loop_factory=precise_loop) as runner:

@@ -25,6 +25,8 @@ class Model(msgspec.Struct):
 
     name: str
     version: str
+    default: bool
+    aliases: list[str]
     codes: int
     media: Media
     quality_curve: list[float]

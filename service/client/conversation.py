@@ -204,7 +204,7 @@ class Conversation:
         if isinstance(event, PreviewEvent):
             if self.accepted is None:
                 raise NotUnderstood("the server sent a preview of what it had not accepted")
-            return preview_of(event, self._request, self.accepted.model, frame)
+            return preview_of(event, self._request, self.accepted, frame)
         assert_never(event)
 
     def _hear(self) -> Generator[Step, Outcome | Heard, str | bytes | ClientError]:

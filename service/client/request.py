@@ -119,7 +119,7 @@ def varying(sample: Sample, n: int, keep: int, seed: int | None, options: Furthe
 def _kind(sample: Sample) -> dict[str, object]:
     """What a sample and those to come of it have in common."""
     kind: dict[str, object] = {
-        "model": sample.model,
+        "model": sample.model if sample.version is None else f"{sample.model}@{sample.version}",
         "label": sample.label,
         "temperature": sample.temperature,
         "top_k": sample.top_k,

@@ -146,6 +146,7 @@ class Accepted(msgspec.Struct, frozen=True):
     seed: int
     label: str | None
     deadline_ms: float
+    version: str | None = None
 
 
 class MediaFacts(msgspec.Struct, frozen=True):
@@ -159,7 +160,13 @@ class MediaFacts(msgspec.Struct, frozen=True):
 
 
 class Model(msgspec.Struct, frozen=True):
-    """A loaded model, as `GET /v1/models` describes it. The quality curve has `codes` + 1 numbers."""
+    """A loaded model, as `GET /v1/models` describes it.
+
+    Attributes:
+        quality_curve: `codes` + 1 numbers.
+        default: whether its bare name means this version.
+        aliases: other names for exactly this.
+    """
 
     name: str
     version: str
@@ -171,3 +178,5 @@ class Model(msgspec.Struct, frozen=True):
     sampling: dict[str, Any]
     quality_curve: tuple[float, ...]
     minimum_deadline_ms: float | None
+    default: bool = True
+    aliases: tuple[str, ...] = ()

@@ -37,7 +37,7 @@ class WireAnswer(msgspec.Struct):
     outputs: list[WireOutput]
     deadline_ms: float
     timing: Timing
-    model_version: str | None = None
+    version: str | None = None
 
 
 class AcceptedEvent(msgspec.Struct, tag_field="type", tag="accepted"):
@@ -49,6 +49,7 @@ class AcceptedEvent(msgspec.Struct, tag_field="type", tag="accepted"):
     seed: int
     label: str | None
     deadline_ms: float
+    version: str | None = None
 
 
 class PreviewEvent(msgspec.Struct, tag_field="type", tag="preview"):
@@ -102,7 +103,7 @@ def answer_of(wire: WireAnswer, request: Request, client_ms: float, frame: bytes
         id=wire.id,
         model=wire.model,
         outputs=tuple(
-            output_of(each, content, wire.model, wire.model_version, request)
+            output_of(each, content, wire.model, wire.version, request)
             for each, content in zip(wire.outputs, data, strict=True)
         ),
         deadline_ms=wire.deadline_ms,
@@ -111,10 +112,11 @@ def answer_of(wire: WireAnswer, request: Request, client_ms: float, frame: bytes
     )
 
 
-def preview_of(wire: PreviewEvent, request: Request, model: str, frame: bytes) -> Preview:
+def preview_of(wire: PreviewEvent, request: Request, accepted: Accepted, frame: bytes) -> Preview:
     """A preview of a request's sample. Raises NotUnderstood if the frame is not as long as that."""
     (data,) = _cut(frame, [wire.output.size])
-    return Preview(output=output_of(wire.output, data, model, None, request), elapsed_ms=wire.elapsed_ms)
+    output = output_of(wire.output, data, accepted.model, accepted.version, request)
+    return Preview(output=output, elapsed_ms=wire.elapsed_ms)
 
 
 def output_of(wire: WireOutput, data: bytes, model: str, version: str | None, request: Request) -> Output:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from service.clock import Clock
 from service.codec.errand import Errand, Medium
@@ -39,7 +40,8 @@ class Codec:
         settings: of the encoder, and limits.
         observer: is told about the encoder.
         clock: of the deadlines.
-        start: starts an encoder, instead of the one for the settings' bundles.
+        bundles: tells the folder of each model that there is, by identity.
+        start: starts an encoder, instead of the one for these bundles.
     """
 
     def __init__(
@@ -47,11 +49,12 @@ class Codec:
         settings: Settings,
         observer: CodecObserver,
         clock: Clock,
+        bundles: Callable[[], Mapping[str, Path]],
         start: Callable[[], Awaitable[Child[FromEncoder]]] | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._keeper = Keeper(settings, observer, clock, self, start)
+        self._keeper = Keeper(settings, observer, clock, self, bundles, start)
         self._queue: deque[Errand] = deque()
         self._timings = Timings()
         self._closing = False
@@ -66,6 +69,10 @@ class Codec:
         """Be there for requests, until `close`."""
         if self.on:
             self._keeping = asyncio.create_task(self._keeper.run())
+
+    def changed(self) -> None:
+        """There are other models."""
+        self._keeper.offer()
 
     async def close(self) -> None:
         """Refuse what waits, let what is being encoded be answered within the shutdown timeout, end the encoder."""

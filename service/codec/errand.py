@@ -15,7 +15,6 @@ class Medium(NamedTuple):
     """What to encode; see `messages.Encode`."""
 
     model: str
-    weights: str
     data: bytes
     media_type: str
     fit: Fit
@@ -24,7 +23,7 @@ class Medium(NamedTuple):
     @property
     def kind(self) -> tuple[str, str, int, int]:
         """What requests that take about as long have in common: a file's size by powers of four, and the lengths."""
-        return self.model, self.media_type, len(self.data).bit_length() // 2, len(self.lengths)
+        return self.model.partition("#")[0], self.media_type, len(self.data).bit_length() // 2, len(self.lengths)
 
 
 class Errand:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from models.bundle.reader import find_bundles
 from service.clock import Clock
 from service.codec.errand import Errand
-from service.messages import Encode, Encoded, EncoderReady, Failed, FromEncoder, StartFailed, TimeUp, Unusable
+from service.messages import Encode, Encoded, EncoderReady, Failed, FromEncoder, Offer, StartFailed, TimeUp, Unusable
 from service.pool.child import Child, WorkerStartError, launch
 from service.settings import Settings
 
@@ -65,7 +65,8 @@ class Keeper:
         observer: is told about it.
         clock: of the deadlines.
         desk: where the requests are.
-        start: starts an encoder, instead of the one for the settings' bundles.
+        bundles: tells the folder of each model that there is, by identity.
+        start: starts an encoder, instead of the one for these bundles.
 
     Attributes:
         current: what the encoder is at.
@@ -77,6 +78,7 @@ class Keeper:
         observer: CodecObserver,
         clock: Clock,
         desk: Desk,
+        bundles: Callable[[], Mapping[str, Path]],
         start: Callable[[], Awaitable[Child[FromEncoder]]] | None = None,
     ) -> None:
         self.current: Errand | None = None
@@ -84,6 +86,8 @@ class Keeper:
         self._observer = observer
         self._clock = clock
         self._desk = desk
+        self._bundles = bundles
+        self._child: Child[FromEncoder] | None = None
         self._start = start or self._launch
         self._always = settings.encoder == "always"
         self._wanted = self._always
@@ -96,6 +100,11 @@ class Keeper:
         """There is something to do, or will be soon."""
         self._wanted = True
         self._news.set()
+
+    def offer(self) -> None:
+        """Tell the encoder, if there is one, which models there are."""
+        if self._child:
+            self._child.send(Offer({identity: str(path) for identity, path in self._bundles().items()}))
 
     def ready_in(self, now: float) -> float:
         """Seconds until there is an encoder, judged by the last start."""
@@ -150,13 +159,15 @@ class Keeper:
             raise WorkerStartError(f"{NAME} began with {type(first).__name__} instead of EncoderReady")
         self._start_takes = self._clock.now() - began
         self._ready = True
+        self._child = child
+        self.offer()  # they may have changed since it was started
         self._observer.encoder_up(True)
         serving = asyncio.create_task(child.serve(self._received))
         serving.add_done_callback(lambda _: self._news.set())
         try:
             return await self._use(child, serving)
         finally:
-            self._ready, self._start_began = False, None
+            self._ready, self._start_began, self._child = False, None, None
             self._observer.encoder_up(False)
             serving.cancel()
             if lost := self.current:
@@ -187,7 +198,6 @@ class Keeper:
             Encode(
                 id=errand.id,
                 model=medium.model,
-                weights=medium.weights,
                 data=medium.data,
                 media_type=medium.media_type,
                 fit=medium.fit,
@@ -218,6 +228,6 @@ class Keeper:
 
     async def _launch(self) -> Child[FromEncoder]:
         arguments = ["--log-level", self._settings.log_level]
-        for bundle in find_bundles(self._settings.bundles):
+        for bundle in self._bundles().values():
             arguments += ["--bundle", str(bundle)]
         return Child(NAME, await launch(NAME, "service.encoder", arguments, 1, FromEncoder))

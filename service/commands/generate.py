@@ -158,7 +158,7 @@ def _requests(
     for deadline_ms in deadlines:
         further = Further(deadline_ms=deadline_ms, scale=scale, format=file_format)
         if sample is None:
-            asked = Options(model=model.name, seed=seed, label=label, n=wish.n)
+            asked = Options(model=wish.model or model.name, seed=seed, label=label, n=wish.n)
             requests.append(Request.of({**asked, **further}))
         elif wish.vary:
             requests.append(_varied(sample, wish, seed, further))

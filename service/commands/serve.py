@@ -19,7 +19,7 @@ from models.errors import SettingsError
 from service.api.app import create_app
 from service.api.log import LOGGER
 from service.api.protocol import SocketProtocol, protocol_of
-from service.api.rehearsal import rehearse
+from service.api.rehearsal import Rehearsal
 from service.api.server import Server, server_of_app
 from service.settings import Settings
 
@@ -72,12 +72,13 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Callable
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop)
-    if server.keys is not None:
-        loop.add_signal_handler(signal.SIGHUP, server.keys.reload)
+    loop.add_signal_handler(signal.SIGHUP, server.reload)
     try:
         # Run here and not by uvicorn, so that what prevents the start is raised as it is.
         async with app.router.lifespan_context(app):
-            await rehearse(app)
+            rehearsal = Rehearsal(app)
+            await rehearsal.run()
+            rehearsal.follow()
             await front.serve(sockets=[listener])
     except asyncio.CancelledError:
         _logger.info("stopped before it was ready")

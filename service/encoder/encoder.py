@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from numpy.typing import NDArray
 
-from models.bundle.manifest import AUTOENCODER, Manifest
 from models.media import TooLarge, Unreadable
 from models.runtime.coder import Coder
 from service.clock import Clock
 from service.encoder.files import read_sample
+from service.encoder.shelf import Loaded, Shelf
 from service.messages import CodingTiming, Encode, Encoded, Failed, TimeUp, Unusable
 
 _logger = logging.getLogger(__name__)
-
-
-class Loaded(NamedTuple):
-    """A model that can encode."""
-
-    manifest: Manifest
-    coder: Coder
 
 
 class _NoTimeLeftError(Exception):
@@ -33,20 +25,20 @@ class Encoder:
     """Answers requests, each by exactly one message.
 
     Args:
-        models: by name.
+        models: those that there are.
         clock: of what is left of a request's time.
     """
 
-    def __init__(self, models: Mapping[str, Loaded], clock: Clock) -> None:
+    def __init__(self, models: Shelf, clock: Clock) -> None:
         self._models = models
         self._clock = clock
 
     def answer(self, asked: Encode) -> Encoded | Unusable | TimeUp | Failed:
         """What becomes of a request that has just come."""
         deadline = self._clock.now() + asked.remaining_ms / 1000
-        loaded = self._models.get(asked.model)
-        if loaded is None or loaded.manifest.files[AUTOENCODER].sha256 != asked.weights:
-            return Failed(asked.id, f"The bundle of the model {asked.model} is not the one that the server began with.")
+        loaded = self._models.find(asked.model)
+        if loaded is None:
+            return Failed(asked.id, f"The bundle of the model {_reference(asked)} is not the one that is served.")
         try:
             return self._encode(asked, loaded, deadline)
         except Unreadable as error:
@@ -55,7 +47,7 @@ class Encoder:
             return TimeUp(asked.id)
         except Exception:
             _logger.exception("request %s failed", asked.id)
-            return Failed(asked.id, f"The model {asked.model} failed on this request.")
+            return Failed(asked.id, f"The model {_reference(asked)} failed on this request.")
 
     def _encode(self, asked: Encode, loaded: Loaded, deadline: float) -> Encoded:
         manifest, coder = loaded
@@ -83,3 +75,8 @@ class Encoder:
         if now > deadline:
             raise _NoTimeLeftError
         return now
+
+
+def _reference(asked: Encode) -> str:
+    """The model as clients name it."""
+    return asked.model.partition("#")[0]

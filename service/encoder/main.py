@@ -18,9 +18,10 @@ from models.media import Unreadable
 from models.runtime.coder import Coder
 from service.clock import MonotonicClock
 from service.encode import MEDIA_TYPES, encode, formats_of
-from service.encoder.encoder import Encoder, Loaded
+from service.encoder.encoder import Encoder
 from service.encoder.files import read_sample
-from service.messages import EncoderReady, StartFailed, ToEncoder
+from service.encoder.shelf import Loaded, Shelf
+from service.messages import EncoderReady, Offer, StartFailed, ToEncoder
 from service.worker.channel import Channel
 
 _REST_S = 60.0
@@ -33,17 +34,21 @@ def main(arguments: Sequence[str]) -> int:
     # A terminal sends it to every process of its group, and the parent will end this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = Channel[ToEncoder](socket.socket(fileno=options.connection), ToEncoder)
+    shelf = Shelf(_load)
     try:
-        loaded = [_load(path) for path in options.bundle]
+        shelf.begin(options.bundle)
     except AnytimeError as error:
         channel.send(StartFailed(str(error)))
         channel.close()
         return 1
-    encoder = Encoder({each.manifest.name: each for each in loaded}, MonotonicClock())
+    encoder = Encoder(shelf, MonotonicClock())
     channel.send(EncoderReady())
     while not channel.closed:
         for message in channel.drain():
-            channel.send(encoder.answer(message))
+            if isinstance(message, Offer):
+                shelf.offer({identity: Path(folder) for identity, folder in message.bundles.items()})
+            else:
+                channel.send(encoder.answer(message))
         channel.wait(_REST_S)
     return 0
 

@@ -2,6 +2,7 @@
 
 pool.py       submit, route, hand over after a crash, drain
 ticket.py     a request as its caller sees it
+crew.py       all workers: starts them, and replaces them when they should have other models
 supervisor.py one place for a worker: starts it, and starts it again
 launcher.py   how a worker process is started
 process.py    one worker process

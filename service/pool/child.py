@@ -31,6 +31,10 @@ class WorkerStartError(AnytimeError):
     """A process that did not become ready; the message is its own, or what it last printed."""
 
 
+class WorkerNotReady(WorkerStartError):
+    """A process that took longer to become ready than it may."""
+
+
 class Launched(NamedTuple, Generic[Incoming]):
     """A process just started, its stderr piped, and the socket that it was given the other end of."""
 
@@ -96,12 +100,13 @@ class Child(Generic[Incoming]):
         """Wait for its first message.
 
         Raises:
-            WorkerStartError: it says that it cannot start, exits, or takes longer than `patience` seconds.
+            WorkerStartError: it says that it cannot start, or exits.
+            WorkerNotReady: it takes longer than `patience` seconds.
         """
         first = self._line.first
         await asyncio.wait({first}, timeout=patience)
         if not first.done():
-            raise WorkerStartError(f"{self.name} was not ready after {patience:g} s{self._quoted()}")
+            raise WorkerNotReady(f"{self.name} was not ready after {patience:g} s{self._quoted()}")
         if error := self._line.error:
             raise WorkerStartError(f"{self.name} sent what cannot be read: {error}") from error
         message = first.result()

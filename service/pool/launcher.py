@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from service.messages import FromWorker
@@ -16,23 +16,27 @@ class Launcher:
 
     Args:
         settings: device, executor, threads, slots and log level of the workers.
-        bundles: folders of the models to load.
+        bundles: tells the folders of the models that a worker should load now.
     """
 
-    def __init__(self, settings: Settings, bundles: Sequence[Path]) -> None:
+    def __init__(self, settings: Settings, bundles: Callable[[], Iterable[Path]]) -> None:
         self._settings = settings
         self._bundles = bundles
 
-    async def launch(self, index: int) -> WorkerProcess:
+    async def launch(self, index: int, *, strict: bool = False, aside: bool = False) -> WorkerProcess:
         """Start a process for the worker of this number.
+
+        Args:
+            strict: it is to start with all of its bundles or not at all.
+            aside: it is to load and measure in what time others leave to it.
 
         Raises:
             WorkerStartError: the machine refuses.
         """
-        arguments, threads = self._arguments(index), self._settings.threads
+        arguments, threads = self._arguments(index, strict=strict, aside=aside), self._settings.threads
         return WorkerProcess(index, await launch(f"worker {index}", "service.worker", arguments, threads, FromWorker))
 
-    def _arguments(self, index: int) -> list[str]:
+    def _arguments(self, index: int, *, strict: bool, aside: bool) -> list[str]:
         settings = self._settings
         options: dict[str, object] = {
             "--index": index,
@@ -45,6 +49,6 @@ class Launcher:
         if settings.record_costs is not None:
             options["--record-costs"] = settings.record_costs.absolute()
         arguments = [str(part) for option in options.items() for part in option]
-        for bundle in self._bundles:
+        for bundle in self._bundles():
             arguments += ["--bundle", str(bundle)]
-        return arguments
+        return [*arguments, *["--strict"] * strict, *["--aside"] * aside]

@@ -45,12 +45,12 @@ class Outlook:
     Most requests are alike and workers speak rarely, so it remembers.
 
     Args:
-        workers: more may be added, none taken away.
+        workers: those that there are; others come and go.
     """
 
     def __init__(self, workers: Sequence[Supervisor]) -> None:
         self._workers = workers
-        self._heard: list[tuple[bool, dict[str, messages.Minimum]]] = []
+        self._heard: list[tuple[bool, bool, dict[str, messages.Minimum]]] = []
         self._costs: dict[_Shape, _Cost] = {}
 
     def prospect(self, generation: Generation, way: Duration, answer_s: float) -> Prospect:
@@ -62,7 +62,7 @@ class Outlook:
         """
         cost = self._cost(generation)
         least = cost.least.then(way)
-        waits = [seconds for worker in self._workers if (seconds := worker.ready_in()) is not None]
+        waits = [seconds for worker in self._having(generation.model) if (seconds := worker.ready_in()) is not None]
         return Prospect(
             minimum_ms=1000 * least.likely,
             safe_ms=1000 * least.high,
@@ -79,13 +79,13 @@ class Outlook:
 
     def smallest_deadline_ms(self, model: str, way: Duration) -> float | None:
         """With which a request for one sample, in the quickest encoding, could be answered; None if that is unknown."""
-        known = [worker.minimums[model].alone for worker in self._known() if model in worker.minimums]
+        known = [worker.minimums[model].alone for worker in self._known(model)]
         return 1000 * min(each.then(way).high for each in known) if known else None
 
     def _cost(self, generation: Generation) -> _Cost:
-        heard = [(worker.ready, worker.minimums) for worker in self._workers]
+        heard = [(worker.ready, worker.retiring, worker.minimums) for worker in self._workers]
         if len(heard) != len(self._heard) or any(
-            now[0] != then[0] or now[1] is not then[1] for now, then in zip(heard, self._heard, strict=True)
+            now[:2] != then[:2] or now[2] is not then[2] for now, then in zip(heard, self._heard, strict=True)
         ):
             self._heard = heard
             self._costs.clear()
@@ -98,7 +98,7 @@ class Outlook:
 
     def _calculate(self, generation: Generation) -> _Cost:
         model = generation.model
-        known = [worker for worker in self._known() if model in worker.minimums]
+        known = self._known(model)
         costs = [worker.minimums[model] for worker in known]
         return _Cost(
             least=min(
@@ -106,12 +106,18 @@ class Outlook:
             ),
             work=max((floor_s(generation, each) for each in costs), default=0.0) / max(len(costs), 1),
             turn=max(map(turn_s, costs), default=0.0),
-            slots=sum(worker.slots.get(model, 0) for worker in self._known()),
+            slots=sum(worker.slots[model] for worker in known),
         )
 
-    def _known(self) -> Sequence[Supervisor]:
-        """Those that are ready; if none is, all: they remember what they last were."""
-        return [worker for worker in self._workers if worker.ready] or self._workers
+    def _known(self, model: str) -> list[Supervisor]:
+        """Those with the model that are ready; if none is, all: they remember what they last were."""
+        having = self._having(model)
+        return [worker for worker in having if worker.ready] or having
+
+    def _having(self, model: str) -> list[Supervisor]:
+        """Those with the model; one that is retiring only if no other has it."""
+        having = [worker for worker in self._workers if model in worker.minimums]
+        return [worker for worker in having if not worker.retiring] or having
 
 
 def turn_s(costs: messages.Minimum) -> float:

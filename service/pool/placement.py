@@ -1,4 +1,4 @@
-"""Which worker has which request: the least busy one that is ready, and another when that one is gone or hangs."""
+"""Which worker has which request: the least busy one that has its model, and another when that one is gone or hangs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Placement:
     """Every running request is with one worker, or parked until one is ready while there is hope.
 
     Args:
-        workers: more may be added, none taken away.
+        workers: those that there are; others come and go.
         outlook: what a request will cost.
         reserve: what the way to a worker and back costs.
         clock: of the deadlines.
@@ -54,15 +54,17 @@ class Placement:
     def place(self, ticket: Ticket, now: float, least: float | None = None) -> None:
         """Give a request to the ready worker with the least to do; if there is none, park it while there is hope.
 
-        A request that was just admitted is judged as of then, so that the two judgements cannot differ.
+        A request that was just admitted is judged as of then, so that the two judgements cannot differ. There is no
+        hope for a model that only a retiring worker had.
 
         Args:
             least: seconds that its smallest answer takes, if that is known.
         """
         spare = self._spare(ticket, now, least)
-        ready = [worker for worker in self._workers if worker.ready]
+        having = self._having(ticket)
+        ready = [worker for worker in having if worker.ready]
         self._stop_hoping(ticket)
-        if spare < 0:
+        if spare < 0 or not (ready or any(not worker.retiring for worker in having)):
             self._end(ticket, _lost())
         elif ready:
             self._hand_over(ticket, _least_busy(ready), now)
@@ -77,7 +79,7 @@ class Placement:
     def remove(self, ticket: Ticket) -> None:
         """A request has had its ending."""
         if holder := self._holders.pop(ticket.id, None):
-            del holder.tickets[ticket.id]
+            holder.release(ticket.id)
         self._stop_hoping(ticket)
 
     def bereave(self, worker: Supervisor) -> None:
@@ -88,15 +90,15 @@ class Placement:
     def relieve(self, worker: Supervisor) -> None:
         """Take from a worker that says nothing what another can still do in time, and what it has failed to do."""
         now = self._clock.now()
-        others = any(other.ready and not other.suspect for other in self._workers)
         for ticket in _by_deadline(worker):
+            others = any(other.ready and not other.suspect for other in self._having(ticket))
             if others or self._spare(ticket, now) < 0:
                 worker.send(messages.Cancel(ticket.id))  # should it wake up
                 self._try_again(ticket)
 
     def _try_again(self, ticket: Ticket) -> None:
         """The worker that had this request is gone, or might as well be."""
-        del self._holders.pop(ticket.id).tickets[ticket.id]
+        self._holders.pop(ticket.id).release(ticket.id)
         ticket.losses += 1
         if self.draining:
             self._end(ticket, draining())
@@ -104,6 +106,10 @@ class Placement:
             self._end(ticket, WorkerLost(f"{_TRIES} workers died with this request; it is not tried again."))
         else:
             self.place(ticket, self._clock.now())
+
+    def _having(self, ticket: Ticket) -> list[Supervisor]:
+        """The workers that have its model, or had it when they were last seen."""
+        return [worker for worker in self._workers if ticket.generation.model in worker.slots]
 
     def _spare(self, ticket: Ticket, now: float, least: float | None = None) -> float:
         """Seconds that it could wait before its smallest answer must be begun."""
@@ -151,7 +157,7 @@ def _by_deadline(worker: Supervisor) -> Sequence[Ticket]:
 def _least_busy(ready: Sequence[Supervisor]) -> Supervisor:
     if len(ready) == 1:
         return ready[0]
-    return min(ready, key=lambda worker: (worker.suspect, worker.load, worker.index))
+    return min(ready, key=lambda worker: (worker.retiring, worker.suspect, worker.load, worker.index))
 
 
 def _lost() -> WorkerLost:

@@ -5,26 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
 from typing import Protocol
 
-from models.bundle.manifest import Manifest
-from models.bundle.reader import find_bundles, read_manifest
-from models.errors import BundleError
+import msgspec
+
 from service import messages
 from service.admission import Admission, Place, Prospect
 from service.clock import Clock, MonotonicClock
 from service.errors import DeadlineInfeasible, ServiceError
-from service.pool.child import WorkerStartError
-from service.pool.launcher import Launcher
+from service.pool.crew import Crew, CrewObserver
 from service.pool.outlook import Outlook
 from service.pool.placement import Placement, draining
 from service.pool.reserve import AnswerCost, SendReserve
 from service.pool.supervisor import Supervisor
 from service.pool.ticket import Generation, Ticket
-from service.pool.watchdog import Watchdog
+from service.registry import BundleState, Catalogue, Registry
 from service.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -32,17 +30,11 @@ _logger = logging.getLogger(__name__)
 _DOUBT_S = 0.1
 
 
-class PoolObserver(Protocol):
+class PoolObserver(CrewObserver, Protocol):
     """Who keeps the numbers."""
 
-    def worker_up(self, worker: int, up: bool) -> None:
-        """A worker became ready, or is no longer."""
-
-    def worker_restarted(self, worker: int) -> None:
-        """A worker that had gone is started again."""
-
-    def stats(self, worker: int, stats: messages.Stats) -> None:
-        """A worker's numbers since its last."""
+    def stats(self, worker: int, stats: messages.Stats, retiring: bool) -> None:
+        """A worker's numbers since its last, by the models' labels; of one that is retiring, or of the one."""
 
 
 class Pool:
@@ -55,35 +47,55 @@ class Pool:
         settings: bundles, workers, device, threads, slots, limits and timeouts.
         observer: is told about workers.
         clock: of the deadlines.
-
-    Attributes:
-        manifests: the models that are served, by name; empty before `start`.
     """
 
     def __init__(self, settings: Settings, observer: PoolObserver, clock: Clock | None = None) -> None:
         self.clock = clock or MonotonicClock()
-        self.manifests: Mapping[str, Manifest] = {}
+        self._registry = Registry(settings.bundles)
         self._settings = settings
         self._observer = observer
         self._admission = Admission(settings.queue_limit)
         self._network = settings.network_ms / 1000
         self._reserve = SendReserve(self._network)
         self._doubted = -inf
-        self._workers: list[Supervisor] = []
-        self._outlook = Outlook(self._workers)
+        self._crew = Crew(settings, self._registry, self.clock, self, observer)
+        self._outlook = Outlook(self._crew.workers)
         self._tickets: dict[str, Ticket] = {}
         self._answer_cost = AnswerCost()
-        self._placement = Placement(self._workers, self._outlook, self._reserve, self.clock, self._end)
+        self._placement = Placement(self._crew.workers, self._outlook, self._reserve, self.clock, self._end)
         self._places: dict[str, Place] = {}
-        self._watching: asyncio.Task[None] | None = None
-        self._decided = asyncio.Event()
-        self._start_error: WorkerStartError | None = None
         self._all_ended = asyncio.Event()
 
     @property
     def ready(self) -> bool:
         """Whether a worker takes requests."""
-        return not self._admission.draining and any(worker.ready for worker in self._workers)
+        return not self._admission.draining and any(worker.ready for worker in self._crew.active)
+
+    @property
+    def manifests(self) -> Catalogue:
+        """The models that answer now, empty before `start`; another catalogue whenever they change."""
+        return self._registry.catalogue
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The folder of each of these models, by identity."""
+        return self._registry.paths
+
+    @property
+    def bundles(self) -> list[BundleState]:
+        """What became of each bundle, and what is on its way out."""
+        going = {identity for worker in self._crew.workers if worker.retiring for identity in worker.slots}
+        going -= {manifest.identity for manifest in self.manifests.values()}
+        leaving = sorted({identity.partition("#")[0] for identity in going})
+        return self._registry.bundles() + [BundleState(None, model, "unloading") for model in leaving]
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call this whenever there is another catalogue."""
+        self._registry.listeners.append(listener)
+
+    def rescan(self) -> None:
+        """Look at the bundles now, and try again what could not be loaded."""
+        self._crew.rescan()
 
     @property
     def running(self) -> int:
@@ -94,22 +106,13 @@ class Pool:
         """Start the workers; returns once one is ready.
 
         Raises:
-            BundleError: there is no bundle, one cannot be read, or two have the same name.
+            BundleError: there is no bundle, one cannot be read, or two are of the same name and version.
             WorkerStartError: a worker cannot start, before any was ready.
         """
-        bundles = find_bundles(self._settings.bundles)
-        self.manifests = _by_name(bundles)
-        launcher = Launcher(self._settings, bundles)
-        for index in range(self._settings.workers):
-            timeout = self._settings.start_timeout
-            self._workers.append(Supervisor(index, launcher.launch, timeout, self.clock, self))
         try:
-            await self._decided.wait()
-            if self._start_error:
-                raise self._start_error
-            self._watching = asyncio.create_task(Watchdog(self._workers, self.clock, self._placement.relieve).run())
+            await self._crew.start()
         except BaseException:
-            await self._end_workers()
+            await self._crew.close()
             raise
 
     async def close(self) -> None:
@@ -118,10 +121,11 @@ class Pool:
         What is not answered within the shutdown timeout, or is not with a worker, ends as `Draining`.
         """
         self._admission.draining = self._placement.draining = True
+        self._crew.halt()
         for ticket in list(self._tickets.values()):
             if not self._placement.holder(ticket):
                 self._end(ticket, draining())
-        for worker in self._workers:
+        for worker in self._crew.workers:
             if worker.ready:
                 worker.send(messages.Drain())
         if self._tickets:
@@ -132,7 +136,7 @@ class Pool:
             except TimeoutError:
                 for ticket in list(self._tickets.values()):
                     self._end(ticket, draining())
-        await self._end_workers()
+        await self._crew.close()
 
     def minimum_deadline_ms(self, model: str) -> float | None:
         """The smallest deadline with which a request for one sample could be answered now; None if that is unknown."""
@@ -197,12 +201,10 @@ class Pool:
             holder.send(messages.Cancel(ticket.id))
         self._end(ticket, None)
 
-    # What supervisors tell.
+    # What the crew tells.
 
-    def worker_up(self, worker: Supervisor) -> None:
+    def worker_ready(self, worker: Supervisor) -> None:
         """A worker is ready: it gets what was parked."""
-        self._decided.set()
-        self._observer.worker_up(worker.index, True)
         if self._admission.draining:
             worker.send(messages.Drain())
         parked = [ticket for ticket in self._tickets.values() if not self._placement.holder(ticket)]
@@ -210,28 +212,19 @@ class Pool:
         for ticket in sorted(parked, key=lambda ticket: ticket.deadline):
             self._placement.place(ticket, now)
 
-    def worker_down(self, worker: Supervisor) -> None:
+    def worker_lost(self, worker: Supervisor) -> None:
         """A worker is gone: what it had goes to another, is parked, or ends."""
-        self._observer.worker_up(worker.index, False)
         self._placement.bereave(worker)
 
-    def worker_failed(self, worker: Supervisor, error: WorkerStartError) -> None:
-        """A worker cannot start. At first that is the end; later it is tried again."""
-        if self._decided.is_set():
-            _logger.error("worker %d cannot start: %s", worker.index, error)
-        else:
-            self._start_error = error
-            self._decided.set()
-
-    def restarting(self, worker: Supervisor) -> None:
-        """A worker that had gone is started again."""
-        self._observer.worker_restarted(worker.index)
+    def relieve(self, worker: Supervisor) -> None:
+        """A worker says nothing: others take over what they can."""
+        self._placement.relieve(worker)
 
     def received(self, worker: Supervisor, message: messages.FromWorker) -> None:
         """Pass a worker's message on. What it says of a request that is no longer there crossed a cancellation."""
         match message:
             case messages.Stats():
-                self._observer.stats(worker.index, message)
+                self._observer.stats(worker.index, self._labelled(message), worker.retiring)
             case messages.Preview() | messages.Result() | messages.Failed():
                 if ticket := worker.tickets.get(message.id):
                     self._tell(ticket, message)
@@ -256,7 +249,7 @@ class Pool:
         if now - self._doubted < _DOUBT_S:
             return
         self._doubted = now
-        for worker in self._workers:
+        for worker in self._crew.active:
             if worker.ready:
                 worker.send(messages.Remeasure(generation.model, generation.n, generation.encoding))
 
@@ -269,18 +262,12 @@ class Pool:
         if not self._tickets:
             self._all_ended.set()
 
-    async def _end_workers(self) -> None:
-        if self._watching:
-            self._watching.cancel()
-        await asyncio.gather(*(worker.close() for worker in self._workers))
-        self._workers.clear()
-
-
-def _by_name(bundles: Sequence[Path]) -> dict[str, Manifest]:
-    manifests: dict[str, Manifest] = {}
-    for path in bundles:
-        manifest = read_manifest(path)
-        if manifest.name in manifests:
-            raise BundleError(path, f"another bundle is also named {manifest.name}")
-        manifests[manifest.name] = manifest
-    return manifests
+    def _labelled(self, stats: messages.Stats) -> messages.Stats:
+        """The same by the labels that metrics have for models."""
+        label = self.manifests.label
+        return msgspec.structs.replace(
+            stats,
+            steps={label(identity): steps for identity, steps in stats.steps.items()},
+            reserve_s={label(identity): seconds for identity, seconds in stats.reserve_s.items()},
+            minimums={label(identity): minimum for identity, minimum in stats.minimums.items()},
+        )

@@ -21,7 +21,8 @@ class WorkerProcess(Child[FromWorker]):
         """Wait until it takes requests.
 
         Raises:
-            WorkerStartError: it says that it cannot start, exits, or takes longer than `patience` seconds.
+            WorkerStartError: it says that it cannot start, or exits.
+            WorkerNotReady: it takes longer than `patience` seconds.
         """
         first = await self.first(patience)
         if not isinstance(first, Ready):

@@ -29,9 +29,6 @@ class SupervisorOwner(Protocol):
     def worker_down(self, worker: Supervisor) -> None:
         """It was ready and its process has exited; its tickets are still in `worker.tickets`."""
 
-    def worker_failed(self, worker: Supervisor, error: WorkerStartError) -> None:
-        """It did not become ready."""
-
     def restarting(self, worker: Supervisor) -> None:
         """A process is started in place of one that has gone."""
 
@@ -43,14 +40,18 @@ class Supervisor:
     """Keeps one worker running until it is closed.
 
     Attributes:
-        index: number of the worker.
+        index: number of the place; a worker that takes over from another has the same.
         tickets: the requests that it has, by id.
         minimums: per model, what the smallest answer takes; kept while the worker is away.
         slots: per model; kept likewise.
+        failed: why bundles could not be loaded, by folder.
         suspect: whether it has said nothing for suspiciously long; see `Watchdog`.
+        retiring: whether another has taken over: it gets nothing that the other can do, and is not started again.
+        start_takes: seconds that a process took to become ready; None if none has been.
+        first: set once it is known what became of its first process: None if it was ready.
 
     Args:
-        launch: starts a process.
+        launch: starts a process, given how many there were before it.
         start_timeout: seconds that one may take to become ready.
     """
 
@@ -66,23 +67,28 @@ class Supervisor:
         self.tickets: dict[str, Ticket] = {}
         self.minimums: dict[str, Minimum] = {}
         self.slots: dict[str, int] = {}
+        self.failed: dict[str, str] = {}
         self.suspect = False
+        self.retiring = False
+        self.start_takes: float | None = None
+        self.first: asyncio.Future[WorkerStartError | None] = asyncio.get_running_loop().create_future()
         self._launch = launch
+        self._launches = 0
         self._start_timeout = start_timeout
         self._clock = clock
         self._owner = owner
         self._process: WorkerProcess | None = None
         self._ready = False
         self._expected_since: float | None = None  # since when it owes us a sign of life
-        self._start_takes: float | None = None
         self._ready_at: float | None = None
         self._closing = asyncio.Event()
+        self._emptied = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
     @property
     def ready(self) -> bool:
-        """Whether it takes requests."""
-        return self._ready
+        """Whether it can be given requests."""
+        return self._ready and not self._closing.is_set()
 
     @property
     def load(self) -> int:
@@ -111,6 +117,20 @@ class Supervisor:
         if self._process:
             self._process.kill()
 
+    def release(self, ticket_id: str) -> None:
+        """A request is with it no longer."""
+        del self.tickets[ticket_id]
+        if not self.tickets:
+            self._emptied.set()
+
+    async def retire(self) -> None:
+        """Let it end what it has, get nothing more that another can do, and then end; returns when it has."""
+        self.retiring = True
+        while self.tickets:
+            self._emptied.clear()
+            await self._emptied.wait()
+        await self.close()
+
     async def close(self) -> None:
         """End its process, and start no other."""
         self._closing.set()
@@ -125,8 +145,9 @@ class Supervisor:
             await self._live()
             if self._clock.now() - began >= _STEADY_S:
                 backoff = _FIRST_BACKOFF_S
-            if self._start_takes is not None:
-                self._ready_at = self._clock.now() + backoff + self._start_takes
+            if self.retiring:
+                return
+            self._expect(backoff)
             if await self._closed_within(backoff):
                 return
             backoff = min(2 * backoff, _LAST_BACKOFF_S)
@@ -136,15 +157,15 @@ class Supervisor:
         """One process, from launch to exit."""
         began = self._clock.now()
         try:
-            self._process = await self._launch(self.index)
+            self._launches += 1
+            self._process = await self._launch(self._launches - 1)
             if not self._closing.is_set():
                 ready = await self._process.ready(self._start_timeout)
-                self._start_takes = self._clock.now() - began
+                self.start_takes = self._clock.now() - began
                 self._up(ready)
                 await self._process.serve(self._received)
         except WorkerStartError as error:
-            if not self._closing.is_set():
-                self._owner.worker_failed(self, error)
+            self._failed(error)
         finally:
             if self._ready:
                 self._down()
@@ -154,14 +175,28 @@ class Supervisor:
                     _logger.error("worker %d (process %d) exited: %d", self.index, self._process.pid, status)
                 self._process = None
 
+    def _failed(self, error: WorkerStartError) -> None:
+        if not self.first.done():
+            self.first.set_result(error)
+        elif not self._closing.is_set():
+            _logger.error("worker %d cannot start: %s", self.index, error)
+
     def _up(self, ready: Ready) -> None:
         self._ready = True
-        self.slots, self.minimums = ready.slots, ready.minimums
+        self.slots, self.minimums, self.failed = ready.slots, ready.minimums, ready.failed
         _logger.info("worker %d is ready on %s", self.index, ready.device)
         self._owner.worker_up(self)
+        if not self.first.done():
+            self.first.set_result(None)
+
+    def _expect(self, backoff: float) -> None:
+        """Another process will be started after so many seconds; say when it should be ready."""
+        if self.start_takes is not None:
+            self._ready_at = self._clock.now() + backoff + self.start_takes
 
     def _down(self) -> None:
         self._ready = self.suspect = False
+        self._expect(_FIRST_BACKOFF_S)  # who comes before the process is quite gone should know, too
         self._expected_since = None
         self._owner.worker_down(self)
 

@@ -15,7 +15,7 @@ class Generation(NamedTuple):
     """What to generate; already validated and complete.
 
     Attributes:
-        model: name of a loaded model.
+        model: identity of a loaded model.
         n: samples, drawn from (seed, 0) .. (seed, n - 1).
         min_codes, max_codes: 1 <= min_codes <= max_codes <= K.
         target_codes: how many are enough, None for all; a wish where time is scarce, no limit.

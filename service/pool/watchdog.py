@@ -53,8 +53,8 @@ class Watchdog:
             silence = worker.silence_s(now)
             if silence <= _SUSPECT_S + _TURNS * full_turn_s(worker):
                 continue
-            self._silent.add(worker.index)
-            if worker.index not in before:
+            self._silent.add(id(worker))
+            if id(worker) not in before:
                 continue
             if not worker.suspect:
                 _logger.warning("worker %d has said nothing for %.1f s", worker.index, silence)

@@ -39,7 +39,7 @@ class Engine:
     A request that makes the runtime raise is answered with `Failed` and its slots are released; the others go on.
 
     Args:
-        name: of the model.
+        name: the model's identity.
         model: the runtime, used by nobody else.
         quality: expected quality after 0 .. K codes.
         costs: seeded by warm-up.
@@ -79,6 +79,11 @@ class Engine:
         self._jobs: dict[Job, Request] = {}
         self._doubted: tuple[int, Kind] = (1, usual)
         self._doubts = 0
+
+    @property
+    def reference(self) -> str:
+        """The model as clients name it, `name@version`."""
+        return self.name.partition("#")[0]
 
     @property
     def busy(self) -> bool:
@@ -310,7 +315,7 @@ class Engine:
             _logger.exception("request %s failed", request.id)
             self.suspect = True
             self._forget(request)
-            self._send(messages.Failed(request.id, f"The model {self.name} failed on this request."))
+            self._send(messages.Failed(request.id, f"The model {self.reference} failed on this request."))
             return False
         return True
 

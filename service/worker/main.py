@@ -10,12 +10,13 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from models.bundle.manifest import Manifest
 from models.errors import AnytimeError, DeviceError
 from models.runtime import AnytimeModel, load_model
 from models.runtime.choice import NAMES
-from service.clock import MonotonicClock
+from service.clock import Clock, MonotonicClock, ProcessorClock
 from service.encode import encode, formats_of
 from service.messages import Ready, StartFailed, ToWorker
 from service.recorded import prepare, write
@@ -24,6 +25,7 @@ from service.worker.channel import Channel
 from service.worker.engine import Engine
 from service.worker.loop import Loop
 from service.worker.shutdown import Shutdown
+from service.worker.spare_time import in_spare_time
 from service.worker.warmup import kinds_of, warm_up
 
 _logger = logging.getLogger(__name__)
@@ -31,31 +33,45 @@ _logger = logging.getLogger(__name__)
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of NVIDIA, of GPUs under WSL, of AMD
 
 
+class _Loaded(NamedTuple):
+    """The models of a worker, warmed up.
+
+    Attributes:
+        failed: why the others could not be loaded, by the folder of the bundle.
+    """
+
+    engines: list[Engine]
+    failed: dict[str, str]
+    device: str
+
+
 def main(arguments: Sequence[str]) -> int:
     """Load the models, warm up, say `Ready`, serve. Returns the exit status."""
     options = _parse(arguments)
     logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s %(message)s")
     shutdown = Shutdown()
-    shutdown.install()
+    shutdown.ignore_interrupts()
     channel = Channel[ToWorker](socket.socket(fileno=options.connection), ToWorker, shutdown.wake)
     try:
-        if options.record_costs:
-            prepare(options.record_costs)
-        device = _device(options.device, options.index)
-        loaded = [load_model(path, device, options.slots, options.executor, options.threads) for path in options.bundle]
+        loaded = in_spare_time(partial(_load, options, channel)) if options.aside else _load(options, channel)
     except AnytimeError as error:
         channel.send(StartFailed(str(error)))
         channel.close()
         return 1
-    engines = _engines(loaded, channel)
     _settle()
-    channel.send(_ready(engines, device))
-    Loop(engines, channel, MonotonicClock(), shutdown).run()
+    shutdown.install()
+    channel.send(_ready(loaded))
+    Loop(loaded.engines, channel, MonotonicClock(), shutdown).run()
     channel.close()
+    return _record(loaded.engines, options)
+
+
+def _record(engines: Sequence[Engine], options: argparse.Namespace) -> int:
+    """Write what operations took, if that is wanted; returns the exit status."""
     if options.record_costs:
         for engine in engines:
             try:
-                write(engine.costs, options.record_costs / f"{engine.name}-{options.index}.json")
+                write(engine.costs, options.record_costs / f"{engine.reference}-{options.index}.json")
             except AnytimeError as error:
                 _logger.error("%s", error)
                 return 1
@@ -69,6 +85,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--bundle", required=True, type=Path, action="append", help="a bundle's folder; repeatable")
     parser.add_argument("--index", required=True, type=int, help="number of this worker, for its share of the devices")
+    parser.add_argument("--strict", action="store_true", help="start with all bundles or not at all")
+    parser.add_argument("--aside", action="store_true", help="load and measure in the time that others leave")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--executor", choices=["auto", *NAMES], default="auto")
     parser.add_argument("--threads", type=int, default=1)
@@ -99,18 +117,37 @@ def _may_have_gpu() -> bool:
     return sys.platform != "linux" or any(Path(file).exists() for file in _DRIVERS)
 
 
-def _engines(loaded: Sequence[tuple[Manifest, AnytimeModel]], channel: Channel[ToWorker]) -> list[Engine]:
-    """Every model, warmed up."""
-    clock = MonotonicClock()
-    engines = []
-    for manifest, model in loaded:
-        encode_sample = partial(encode, manifest.media)
-        costs = warm_up(model, encode_sample, kinds_of(manifest.media), clock)
-        usual = (formats_of(manifest.media)[0], 1)
-        engines.append(
-            Engine(manifest.name, model, manifest.quality_curve, costs, encode_sample, usual, clock, channel.send)
-        )
-    return engines
+def _load(options: argparse.Namespace, channel: Channel[ToWorker]) -> _Loaded:
+    """Load what can be loaded, and warm it up.
+
+    Raises:
+        AnytimeError: costs cannot be recorded, there is no such device, or nothing can be loaded; with `strict`, any
+            bundle cannot be.
+    """
+    if options.record_costs:
+        prepare(options.record_costs)
+    device = _device(options.device, options.index)
+    loaded: list[tuple[Manifest, AnytimeModel]] = []
+    failed: dict[str, str] = {}
+    for path in options.bundle:
+        try:
+            loaded.append(load_model(path, device, options.slots, options.executor, options.threads))
+        except AnytimeError as error:
+            failed[str(path)] = str(error)
+            if options.strict or len(failed) == len(options.bundle):
+                raise
+    # Who is interrupted all the time knows from its own processor time what things will cost when it is not.
+    clock = ProcessorClock() if options.aside and device == "cpu" else MonotonicClock()
+    return _Loaded([_engine(manifest, model, clock, channel) for manifest, model in loaded], failed, device)
+
+
+def _engine(manifest: Manifest, model: AnytimeModel, clock: Clock, channel: Channel[ToWorker]) -> Engine:
+    """A model, warmed up; its costs are measured by the clock that is given."""
+    encode_sample = partial(encode, manifest.media)
+    costs = warm_up(model, encode_sample, kinds_of(manifest.media), clock)
+    usual = (formats_of(manifest.media)[0], 1)
+    quality = manifest.quality_curve
+    return Engine(manifest.identity, model, quality, costs, encode_sample, usual, MonotonicClock(), channel.send)
 
 
 def _settle() -> None:
@@ -120,9 +157,10 @@ def _settle() -> None:
     gc.disable()
 
 
-def _ready(engines: Sequence[Engine], device: str) -> Ready:
+def _ready(loaded: _Loaded) -> Ready:
     return Ready(
-        device=device,
-        slots={engine.name: engine.model.slots for engine in engines},
-        minimums={engine.name: report.minimum(engine) for engine in engines},
+        device=loaded.device,
+        slots={engine.name: engine.model.slots for engine in loaded.engines},
+        minimums={engine.name: report.minimum(engine) for engine in loaded.engines},
+        failed=loaded.failed,
     )

@@ -19,6 +19,7 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 
 import psutil
+from bundle_folder import put
 from server_process import ROOT, ServerProcess, running_server
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -35,6 +36,7 @@ _CYCLE_S = 0.01
 _SLOWNESS = 10
 _BURST_DEADLINE_MS = 2000.0
 _REQUESTS_PER_SOCKET = 4
+_NEW_VERSION = "1000000"
 _THIRDS = ("before", "during", "after")
 
 
@@ -138,6 +140,20 @@ async def nothing(_: ServerProcess, scene: Scene) -> None:
     await asyncio.sleep(scene.third_s)
 
 
+async def upgrade(server: ServerProcess, scene: Scene) -> None:
+    """Put another version of the model in the place of the one that answers; the rest is the service's own affair."""
+    await asyncio.to_thread(put, server.bundles, server.bundles.parent, server.bundles.name, version=_NEW_VERSION)
+    end = asyncio.get_running_loop().time() + scene.third_s
+    while await asyncio.to_thread(_version, server) != _NEW_VERSION:
+        await asyncio.sleep(_CYCLE_S * _SLOWNESS)
+    await asyncio.sleep(max(end - asyncio.get_running_loop().time(), 0))
+
+
+def _version(server: ServerProcess) -> str:
+    """Which version of the model answers."""
+    return find(server.url, None)[1].version
+
+
 async def never_read(server: ServerProcess, scene: Scene) -> None:
     """Ask for previews over many sockets, and read none."""
     url = server.url.replace("http://", "ws://") + "/v1/stream"
@@ -160,6 +176,7 @@ FAULTS = {
     "slow": Fault(f"the worker {_SLOWNESS} times slower", slow),
     "burst": Fault(f"a crowd in one instant, {_BURST_DEADLINE_MS:g} ms each", nothing, crowd=True),
     "deaf": Fault("websocket clients that never read", never_read),
+    "upgrade": Fault("another version of the model in the place of the one that answers", upgrade),
 }
 
 
@@ -167,7 +184,8 @@ def run(name: str, bundle: Path, scene: Scene) -> Finding:
     """Start a service, hurt it, and count."""
     with TemporaryDirectory() as folder:
         options = ("--workers", str(FAULTS[name].workers), "--log-level", "warning")
-        with running_server(bundle, Path(folder), *options) as server:
+        own = put(bundle, Path(folder), "bundle")
+        with running_server(own, Path(folder), *options) as server:
             workers = _workers(server)
             try:
                 with asyncio.Runner(loop_factory=precise_loop) as runner:

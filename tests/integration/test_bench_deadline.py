@@ -57,7 +57,7 @@ def test_it_counts_what_the_server_counts(tiny_bundle: Path, tmp_path: Path) -> 
     assert said["infeasible"] > 0
     check_cells(report, lines)
     assert done.stdout.startswith("Capacity: ")
-    replay(tiny_bundle, trace, tmp_path / "costs" / "tiny-0.json", tmp_path / "simulated.json", len(lines))
+    replay(tiny_bundle, trace, tmp_path / "costs" / "tiny@1-0.json", tmp_path / "simulated.json", len(lines))
 
 
 def replay(bundle: Path, trace: Path, costs: Path, out: Path, sent: int) -> None:

@@ -48,7 +48,7 @@ def _result(size: int) -> messages.Result:
 
 def test_a_worker_cannot_be_asked_to_encode() -> None:
     """Whose loop has deadlines: that message is none of those that it reads."""
-    asked = messages.Encode("a", "tiny", "sha", b"file", "image/png", "crop", [1], 100, 10.0)
+    asked = messages.Encode("a", "tiny@1#sha", b"file", "image/png", "crop", [1], 100, 10.0)
     with pytest.raises(msgspec.ValidationError, match="Invalid value 'Encode'"):
         list(
             Wire[messages.ToWorker](messages.ToWorker).unpack(Wire[messages.ToEncoder](messages.ToEncoder).pack(asked))

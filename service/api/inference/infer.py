@@ -18,11 +18,10 @@ from service.api.answers import server_timing
 from service.api.delivery import Delivery, facts_of, nobody_there, unless_disconnected
 from service.api.inference.batch import requests_of
 from service.api.inference.documents import infer_document
-from service.api.inference.models import model_at
 from service.api.inference.results import BINARY, ENCODED, HEADER_LENGTH, wanted, written
 from service.api.inference.schemas import InferRequest, Parameters
 from service.api.inference.tensors import read_inputs
-from service.api.intake import Taken, open_account, take_all
+from service.api.intake import Taken, model_of, open_account, take_all
 from service.api.negotiation import JSON
 from service.api.problems import UnsupportedMediaType, from_validation
 from service.api.reading import body_type, read_body
@@ -71,14 +70,14 @@ async def infer(request: Request) -> Response:
     """Answers inside the deadline with the best complete samples that the time allows, as tensors."""
     server = server_of(request)
     account = await open_account(request)
-    manifest = model_at(request, server)
-    account.model = manifest.name
     if body_type(request) not in (JSON, BINARY):
         raise UnsupportedMediaType(f"The body must be {JSON} or {BINARY}.")
     try:
         body = await read_body(request.receive)
     except ClientDisconnect:
         return nobody_there(account)
+    # Not before the body is here: models may change meanwhile.
+    manifest = model_of(request.path_params["name"], server, account, request.path_params.get("version"))
     asked = _read(body, request, manifest, server)
     taken = take_all(asked.parts, manifest, server, account, request.scope["headers"])
     results = await unless_disconnected(request, _Together(taken))

@@ -17,7 +17,6 @@ from service.api.inference.results import Described, outputs_of
 from service.api.negotiation import JSON
 from service.api.resolve import find_model
 from service.api.server import Server, server_of
-from service.errors import ModelNotFound
 
 router = APIRouter(prefix="/v2/models", tags=["inference protocol"])
 PLATFORM = "anytime"
@@ -80,11 +79,7 @@ def model_at(request: Request, server: Server) -> Manifest:
     Raises:
         ModelNotFound: it is not loaded.
     """
-    manifest = find_model(request.path_params["name"], server.pool.manifests)
-    version = request.path_params.get("version", manifest.version)
-    if version != manifest.version:
-        raise ModelNotFound(f"{manifest.name} is loaded in version {manifest.version} only.")
-    return manifest
+    return find_model(request.path_params["name"], server.pool.manifests, request.path_params.get("version"))
 
 
 def _response(answer: msgspec.Struct) -> Response:
@@ -109,9 +104,11 @@ _CONFIG = ("config", "The model.", "ModelConfig")
 @router.get("/{name}/versions/{version}", summary="A version's tensors", **_document(*_METADATA, versioned=True))
 async def metadata(request: Request) -> Response:
     """What a model takes and gives."""
-    manifest = model_at(request, server_of(request))
+    server = server_of(request)
+    manifest = model_at(request, server)
+    versions = server.pool.manifests.versions(manifest.name)
     inputs, outputs = ([TensorMetadata(*each) for each in of(manifest)] for of in (inputs_of, outputs_of))
-    return _response(ModelMetadata(manifest.name, [manifest.version], PLATFORM, inputs, outputs))
+    return _response(ModelMetadata(manifest.name, versions, PLATFORM, inputs, outputs))
 
 
 @router.get("/{name}/ready", summary="Whether a model is ready", **_document(*_READY))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -15,11 +16,12 @@ from service.api.inference.documents import inference_errors
 from service.api.negotiation import JSON
 from service.api.problems import UnsupportedMediaType
 from service.api.reading import body_type, read_body
-from service.api.server import server_of
+from service.api.server import Server, server_of
 from service.errors import Malformed
 from service.metrics import package_version
 
 router = APIRouter(prefix="/v2", tags=["inference protocol"])
+_STATES = {"loading": "LOADING", "failed": "UNAVAILABLE", "unloading": "UNLOADING"}
 EXTENSIONS = ("binary_tensor_data", "model_configuration", "model_repository", "schedule_policy")
 
 
@@ -115,7 +117,7 @@ async def ready(request: Request) -> Response:
     responses={200: _INDEX, **inference_errors(400, 415)},
 )
 async def repository_index(request: Request) -> Response:
-    """Every model is loaded; it is ready when the server is."""
+    """Every version that answers, ready when the server is; and what is on its way, on its way out, or broken."""
     if body_type(request) != JSON:
         raise UnsupportedMediaType(f"The body must be {JSON}.")
     body = await read_body(request.receive)
@@ -127,4 +129,13 @@ async def repository_index(request: Request) -> Response:
     if asked.ready and not server.ready:
         return _response([])
     state, reason = ("READY", "") if server.ready else ("UNAVAILABLE", "no worker takes requests")
-    return _response([IndexEntry(each.name, each.version, state, reason) for each in server.pool.manifests.values()])
+    entries = [IndexEntry(each.name, each.version, state, reason) for each in server.pool.manifests.values()]
+    return _response(entries if asked.ready else [*entries, *_others(server)])
+
+
+def _others(server: Server) -> Iterator[IndexEntry]:
+    """Bundles that do not answer, as far as their name is known."""
+    for bundle in server.pool.bundles:
+        if bundle.model and bundle.state != "ready":
+            name, _, version = bundle.model.partition("@")
+            yield IndexEntry(name, version, _STATES[bundle.state], bundle.error or "")

@@ -31,6 +31,7 @@ class Anytime(msgspec.Struct):
 
     id: str
     model: str
+    version: str
     codes: list[int]
     codes_total: int
     expected_quality: Annotated[float, Meta(ge=0, le=1)]
@@ -167,7 +168,8 @@ def _anytime(taken: Taken, output: messages.Output, account: Account) -> Anytime
     known = output_of(output, taken.resolved)
     return Anytime(
         id=taken.ticket.id,
-        model=taken.resolved.generation.model,
+        model=taken.resolved.manifest.name,
+        version=taken.resolved.manifest.version,
         codes=known.codes,
         codes_total=known.codes_total,
         expected_quality=known.expected_quality,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from fake_pool import manifest
 from monitoring import PROMETHEUS, RUNBOOK, Rule, anchors, metric_names, queries, rules
 from prometheus_client.parser import text_string_to_metric_families
 from server_process import ROOT
@@ -36,7 +37,9 @@ def promtool(*arguments: str | Path) -> str:
 def measured() -> dict[str, set[str]]:
     """The names of everything that a service with a model and a worker shows, with the values of `le` of each."""
     metrics = Metrics()
-    metrics.models(["m"])
+    metrics.models({"m": manifest("m")})
+    metrics.worker_replaced(0, True)
+    metrics.bundles(["ready"])
     metrics.http_response("/livez", 200)
     metrics.worker_up(0, True)
     minimum = messages.Minimum(exactly(0.1), exactly(0.1), 0.0, (0.0, 0.0), [])

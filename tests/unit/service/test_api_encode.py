@@ -275,7 +275,7 @@ async def test_clips(encoders: FakeEncoders) -> None:
 async def test_a_client_that_goes_away_is_forgotten(pool: FakePool, encoders: FakeEncoders) -> None:
     metrics = Metrics()
     encoders.keep()
-    app = app_over(pool, SETTINGS, metrics, Codec(SETTINGS, metrics, pool.clock, encoders.start))
+    app = app_over(pool, SETTINGS, metrics, Codec(SETTINGS, metrics, pool.clock, lambda: pool.paths, encoders.start))
     async with live(app, SETTINGS) as address:
         host, port = address.split(":")
         _, writer = await asyncio.open_connection(host, int(port))

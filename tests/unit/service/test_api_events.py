@@ -28,7 +28,8 @@ async def test_accepted_previews_completed(
     pool.keep()
     body = {"label": "bag", "seed": 7, "deadline_ms": 80, "preview_ms": 20}
     stream = await open_stream(address, PATH, body)
-    accepted = {"type": "accepted", "id": "t0", "model": "tiny", "n": 1, "codes_total": 4, "seed": 7, "label": "Bag"}
+    accepted = {"type": "accepted", "id": "t0", "model": "tiny", "version": "1", "n": 1, "codes_total": 4}
+    accepted |= {"seed": 7, "label": "Bag"}
     assert await stream.event() == ("accepted", {**accepted, "deadline_ms": 80})
     ticket = pool.tickets[0]
     assert ticket.generation.preview_ms == 20

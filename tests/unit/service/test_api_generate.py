@@ -25,7 +25,8 @@ async def test_defaults_come_from_the_model_and_the_server(client: httpx.AsyncCl
     assert response.status_code == 200
     generation = pool.tickets[0].generation
     sampling = generation.sampling
-    assert (generation.model, generation.n, generation.min_codes, generation.max_codes) == ("tiny", 1, 1, 4)
+    assert generation.model == pool.manifests["tiny"].identity
+    assert (generation.n, generation.min_codes, generation.max_codes) == (1, 1, 4)
     assert (generation.target_codes, generation.priority) == (None, 2)
     assert (sampling.label, sampling.temperature, sampling.top_k, sampling.top_p) == (None, 1.0, 0, 1.0)
     assert generation.encoding == messages.Encoding("png", 1)
@@ -91,6 +92,7 @@ async def test_json_answer(client: httpx.AsyncClient, pool: FakePool) -> None:
     assert response.json() == {
         "id": "t0",
         "model": "tiny",
+        "version": "1",
         "outputs": [
             {
                 "index": index,
@@ -124,6 +126,7 @@ async def test_bare_picture_with_the_facts_in_headers(client: httpx.AsyncClient,
     assert facts == {
         "id": "t0",
         "model": "tiny",
+        "version": "1",
         "codes": "4",
         "codes-total": "4",
         "stop-reason": "complete",

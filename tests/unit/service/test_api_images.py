@@ -46,8 +46,8 @@ async def test_the_answer(client: httpx.AsyncClient, pool: FakePool) -> None:
     assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
     answer = response.json()
     assert abs(answer.pop("created") - time.time()) < 60
-    anytime = {"id": "t0", "model": "tiny", "codes": [0, 1, 2], "codes_total": 4, "expected_quality": 0.9, "seed": 7}
-    anytime |= {"label": "Bag", "deadline_ms": 50, "stop_reason": "deadline"}
+    anytime = {"id": "t0", "model": "tiny", "version": "1", "codes": [0, 1, 2], "codes_total": 4}
+    anytime |= {"expected_quality": 0.9, "seed": 7, "label": "Bag", "deadline_ms": 50, "stop_reason": "deadline"}
     assert answer == {
         "background": "opaque",
         "data": [{"b64_json": B64, "anytime": {**anytime, "index": index}} for index in (5, 6)],
@@ -226,6 +226,7 @@ async def test_partial_images(open_stream: OpenStream, address: str, pool: FakeP
             "anytime": {
                 "id": "t0",
                 "model": "tiny",
+                "version": "1",
                 "codes_total": 4,
                 "seed": 7,
                 "index": 0,

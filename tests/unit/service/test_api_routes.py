@@ -12,7 +12,7 @@ from error_shapes import check_error, media_type_at
 from fake_pool import FakePool, app_over, manifest
 from fastapi import FastAPI
 
-from models.bundle.manifest import Manifest
+from service.registry import Catalogue
 from service.settings import Settings
 
 TYPE = "urn:anytime:problem:"
@@ -50,6 +50,8 @@ async def test_models(client: httpx.AsyncClient) -> None:
         **owned,
         "name": "one",
         "version": "1",
+        "default": True,
+        "aliases": [],
         "description": "",
         "kind": "ordered-vqvae",
         "media": {
@@ -123,7 +125,7 @@ async def test_errors_of_the_router_have_the_shape_of_their_path(client: httpx.A
 async def test_what_nobody_foresaw_has_the_shape_of_its_path(
     client: httpx.AsyncClient, pool: FakePool, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pool.manifests = cast("dict[str, Manifest]", None)
+    pool.manifests = cast("Catalogue", None)
     response = await client.get(path, headers={"x-request-id": "mine"})
     assert response.status_code == 500
     check_error(path, 500, response.headers["content-type"], response.json())

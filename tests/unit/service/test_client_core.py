@@ -213,7 +213,7 @@ def test_an_answer_that_is_none(body: object) -> None:
 
 
 def test_what_a_newer_server_adds_is_passed_over() -> None:
-    newer = {**ANSWER, "model_version": "v9", "more": 1, "outputs": [{**OUTPUTS[0], "stop_reason": "new"}]}
+    newer = {**ANSWER, "version": "v9", "more": 1, "outputs": [{**OUTPUTS[0], "stop_reason": "new"}]}
     answer = Asked(50.0).end(reply(newer))
     assert (answer.output.version, answer.output.stop_reason) == ("v9", "new")
 

@@ -176,7 +176,7 @@ async def test_refining_and_varying_what_came_and_what_was_saved(client: Both, p
     for source in (short, short.save(tmp_path / "x.png"), str(tmp_path / "x.png")):
         await client.refine(source, deadline_ms=LONG)
         asked = pool.tickets[-1].generation
-        assert (asked.model, asked.n, asked.encoding.scale) == ("tiny", 1, 4)
+        assert (asked.model, asked.n, asked.encoding.scale) == (pool.manifests["tiny"].identity, 1, 4)
         assert (asked.sampling.seed, asked.sampling.index, asked.sampling.label) == (7, 2, 1)
         assert asked.sampling.codes == short.codes == (0, 1)
         answer = await client.vary(source, n=3, keep=1, scale=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,10 +47,12 @@ class Bench:
 
     def __init__(self, **changes: Any) -> None:
         self.clock, self.observer, self.encoders = ManualClock(), Observer(), FakeEncoders()
-        self.codec = Codec(SETTINGS.model_copy(update=changes), self.observer, self.clock, self.encoders.start)
+        self.bundles = {"tiny@1#sha": Path("bundles/tiny")}
+        settings = SETTINGS.model_copy(update=changes)
+        self.codec = Codec(settings, self.observer, self.clock, lambda: self.bundles, self.encoders.start)
 
     def submit(self, data: bytes = b"file", seconds: float = LONG) -> Errand:
-        medium = Medium("tiny", "sha", data, "image/png", "crop", [4])
+        medium = Medium("tiny@1#sha", data, "image/png", "crop", [4])
         return self.codec.submit(medium, self.clock.now(), self.clock.now() + seconds)
 
     async def warm(self) -> None:
@@ -314,3 +317,13 @@ async def test_a_second_ending_is_an_error(bench: Bench) -> None:
     await errand.answer()
     with pytest.raises(RuntimeError, match="ended twice"):
         errand.end(None)
+
+
+async def test_the_encoder_is_told_which_models_there_are(bench: Bench) -> None:
+    bench.codec.changed()  # there is no encoder that could be told
+    await bench.warm()
+    (encoder,) = bench.encoders.started
+    assert encoder.offered == [{"tiny@1#sha": "bundles/tiny"}]
+    bench.bundles = {"tiny@2#other": Path("bundles/two")}
+    bench.codec.changed()
+    assert encoder.offered[1:] == [{"tiny@2#other": "bundles/two"}]

@@ -6,6 +6,7 @@ import subprocess
 
 import prometheus_client
 import pytest
+from fake_pool import manifest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
@@ -58,7 +59,7 @@ def values(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], fl
 def used() -> Metrics:
     """Metrics in which everything has happened once."""
     metrics = Metrics()
-    metrics.models(["tiny"])
+    metrics.models({"tiny": manifest("tiny")})
     metrics.front(lambda: True, lambda: 3)
     metrics.http_response("/livez", 200)
     metrics.ended("tiny", Outcome.DEADLINE)
@@ -132,7 +133,7 @@ def test_what_is_asked_for_whenever_the_metrics_are_read() -> None:
 def test_rates_see_the_first_increase() -> None:
     """What may be counted of a loaded model, and every reason to refuse, is there before it happens."""
     metrics = Metrics()
-    metrics.models(["tiny"])
+    metrics.models({"tiny": manifest("tiny")})
     before = values(metrics)
     metrics.ended("tiny", Outcome.SHED)
     metrics.lost("tiny")

@@ -25,14 +25,18 @@ class NotedWorker:
     index: int
     ready: bool = True
     suspect: bool = False
+    retiring: bool = False
     tickets: dict[str, Ticket] = field(default_factory=dict)
     minimums: dict[str, messages.Minimum] = field(default_factory=dict)
-    slots: dict[str, int] = field(default_factory=dict)
+    slots: dict[str, int] = field(default_factory=lambda: {"tiny": 8})
     sent: list[messages.ToWorker] = field(default_factory=list)
 
     @property
     def load(self) -> int:
         return len(self.tickets)
+
+    def release(self, ticket_id: str) -> None:
+        del self.tickets[ticket_id]
 
     def send(self, message: messages.ToWorker) -> None:
         self.sent.append(message)
@@ -52,9 +56,9 @@ class House:
         self.placement.remove(ticket)
         self.ended.append((ticket.id, error))
 
-    def place(self, name: str, within: float, lead: float = 0.0) -> Ticket:
+    def place(self, name: str, within: float, lead: float = 0.0, model: str = "tiny") -> Ticket:
         now = self.clock.now()
-        ticket = Ticket(name, generation(), now + within, now, cast("TicketOwner", self))
+        ticket = Ticket(name, generation()._replace(model=model), now + within, now, cast("TicketOwner", self))
         ticket.lead = lead
         self.placement.place(ticket, now)
         return ticket
