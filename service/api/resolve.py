@@ -178,11 +178,14 @@ def problems_of_encoding(
 
 
 def problems_of_size(
-    scale: int, samples: int, media: Media, settings: Settings, file_format: str
+    scale: int, samples: int, media: Media, settings: Settings, file_format: str, counted_by: str = "n"
 ) -> Sequence[tuple[str, str]]:
     """Whether the pictures of a request have too many pixels together, and what would be few enough.
 
     That the scale alone is out of bounds is for others to say.
+
+    Args:
+        counted_by: the field that says how many samples there are.
     """
     if media.type != "image" or scale > settings.max_scale:
         return ()
@@ -193,9 +196,9 @@ def problems_of_size(
         return ()
     largest = isqrt(settings.max_pixels // (n * height * width))
     if largest:
-        return [("scale", f"must be at most {largest} with n = {n} and pictures of {height} by {width}")]
+        return [("scale", f"must be at most {largest}, for pictures of {height} by {width} and {n} of them")]
     most = settings.max_pixels // (height * width)
-    return [("n", f"must be at most {most} with pictures of {height} by {width}")]
+    return [(counted_by, f"must make at most {most} samples, for pictures of {height} by {width}")]
 
 
 def listed(labels: tuple[str, ...]) -> str:

@@ -69,7 +69,9 @@ def _problems(
     if any(length > shortest for length in request.lengths or ()):
         yield "lengths", f"must each be at most {shortest}, the codes that are given"
     yield from problems_of_encoding(request, manifest.media, settings, file_format)
-    yield from problems_of_size(request.scale, request.samples, manifest.media, settings, file_format)
+    yield from problems_of_size(
+        request.scale, request.samples, manifest.media, settings, file_format, counted_by=request.given_as
+    )
 
 
 def _problems_of_rows(field: str, rows: Sequence[Sequence[int]], manifest: Manifest) -> Iterator[tuple[str, str]]:

@@ -74,6 +74,9 @@ async def test_over_a_real_connection_too(pool: FakePool) -> None:
         assert (response.status_code, allowed(response)) == (200, "http://localhost:3000")
         assert response.headers.get_list("vary") == ["Accept", "Origin"]
         assert response.headers["x-request-id"]
+        response = await client.post("/v1/generate", json={}, headers={"Accept": "text/event-stream"})
+        assert (response.status_code, allowed(response)) == (200, "http://localhost:3000")
+        assert "event: completed" in response.text
 
 
 async def test_a_browser_that_asks_first(pool: FakePool) -> None:

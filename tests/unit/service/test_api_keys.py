@@ -13,8 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
-from api_client import TYPE, counted
+from api_client import TYPE, api_client, counted
 from error_shapes import PROBLEM, check_error
+from fake_encoder import FakeEncoders
 from fake_pool import FakePool, app_over, result
 from fastapi import FastAPI
 from keyed import KeyFile, routes_of
@@ -121,7 +122,7 @@ async def test_every_route_opens_to_a_key(app: FastAPI, client: httpx.AsyncClien
         for method in methods:
             response = await client.request(method, path, headers=keys.headers("alice"), json={})
             is_file = path.startswith(OPEN_BELOW)  # of no version that there is
-            assert response.status_code in ((404,) if is_file else (200, 307, 400, 415, 426)), (method, path)
+            assert response.status_code in ((404,) if is_file else (200, 307, 400, 415, 422, 426)), (method, path)
 
 
 async def test_what_is_open_is_written_down_and_is_not_to_be_written_to(client: httpx.AsyncClient) -> None:
@@ -252,7 +253,35 @@ async def test_deadlines_are_clamped_to_the_keys_own(keys: KeyFile, pool: FakePo
             assert response.json()["deadline_ms"] == given
             assert pool.tickets[-1].deadline == pytest.approx(pool.clock.now() + given / 1000)
         response = await client.post("/v1/generate", json={}, headers={**keys.headers("bob"), "grpc-timeout": "9S"})
-        assert response.json()["deadline_ms"] == 200
+        assert response.json().get("deadline_ms") == 200, response.text
+
+
+async def test_deadlines_are_clamped_however_a_request_is_written(keys: KeyFile, pool: FakePool) -> None:
+    keys.add("bob", max_deadline_ms=400.0)
+    encoders = FakeEncoders()
+    async with api_client(pool, encoders, keys=keys.path) as client:
+        client.headers.update(keys.headers("bob"))
+        events = {"Accept": "text/event-stream"}
+        for path, body, headers in (
+            ("/v1/generate", {"deadline_ms": 900}, events),
+            ("/v1/images/generations", {"prompt": "bag", "deadline_ms": 900}, {}),
+            ("/v1/images/generations", {"prompt": "bag", "deadline_ms": 900, "stream": True}, {}),
+            (
+                "/v2/models/tiny/infer",
+                {"inputs": [], "outputs": [{"name": "codes_count"}], "parameters": {"timeout": 900_000}},
+                {},
+            ),
+            ("/v1/decode", {"codes": [1]}, {}),
+        ):
+            response = await client.post(path, json=body, headers=headers)
+            assert response.status_code == 200, response.text
+            assert pool.tickets[-1].deadline == pytest.approx(pool.clock.now() + 0.4), path
+        png = {"content-type": "image/png"}
+        response = await client.post("/v1/encode", content=b"\x89PNG\r\n\x1a\n-for-a-test", headers=png)
+        assert response.json().get("deadline_ms") == 400, response.text
+        assert (await client.get("/v1/models")).json()["limits"]["max_deadline_ms"] == 400
+        client.headers.update(keys.headers("alice"))
+        assert (await client.get("/v1/models")).json()["limits"]["max_deadline_ms"] == 5000
 
 
 async def test_a_key_that_has_expired_or_is_for_something_else(keys: KeyFile, pool: FakePool) -> None:

@@ -172,11 +172,11 @@ async def test_too_many_pixels_say_what_is_few_enough() -> None:
     async with api_client(FakePool(manifest(side=10)), max_pixels=1000) as client:
         for body, problems in (
             ({"scale": 3}, []),
-            ({"scale": 4}, [("scale", "must be at most 3 with n = 1 and pictures of 10 by 10")]),
-            ({"n": 2, "scale": 3}, [("scale", "must be at most 2 with n = 2 and pictures of 10 by 10")]),
-            ({"n": 8, "scale": 2}, [("scale", "must be at most 1 with n = 8 and pictures of 10 by 10")]),
+            ({"scale": 4}, [("scale", "must be at most 3, for pictures of 10 by 10 and 1 of them")]),
+            ({"n": 2, "scale": 3}, [("scale", "must be at most 2, for pictures of 10 by 10 and 2 of them")]),
+            ({"n": 8, "scale": 2}, [("scale", "must be at most 1, for pictures of 10 by 10 and 8 of them")]),
             ({"n": 8, "scale": 4, "format": "npy"}, []),
-            ({"n": 9, "scale": 4}, [("n", "must be at most 8 on this server"), ("scale", "must be at most 1 with")]),
+            ({"n": 9, "scale": 4}, [("n", "must be at most 8 on this server"), ("scale", "must be at most 1, for")]),
         ):
             response = await client.post("/v1/generate", json=body)
             assert response.status_code == (422 if problems else 200), body
@@ -189,9 +189,25 @@ async def test_too_many_pixels_say_what_is_few_enough() -> None:
 async def test_more_pictures_than_pixels() -> None:
     async with api_client(FakePool(manifest(side=10)), max_pixels=399) as client:
         response = await client.post("/v1/generate", json={"n": 4, "scale": 2})
-        assert response.json()["detail"] == "n: must be at most 3 with pictures of 10 by 10"
+        assert response.json()["detail"] == "n: must make at most 3 samples, for pictures of 10 by 10"
 
 
 async def test_sound_has_no_pixels() -> None:
     async with api_client(FakePool(audio_manifest()), max_pixels=1) as client:
         assert (await client.post("/v1/generate", json={"n": 8})).status_code == 200
+
+
+async def test_pixels_of_all_that_is_asked_for_count() -> None:
+    """Of codes to be decoded, and of the parts that an inference is taken in."""
+    async with api_client(FakePool(manifest(side=10)), max_pixels=1000) as client:
+        body: dict[str, object] = {"codes": [[1], [2]], "lengths": [1]}
+        assert (await client.post("/v1/decode", json={**body, "scale": 2})).status_code == 200
+        response = await client.post("/v1/decode", json={**body, "scale": 3})
+        assert response.json()["detail"] == "scale: must be at most 2, for pictures of 10 by 10 and 2 of them"
+        inputs = [{"name": "seed", "shape": [2], "datatype": "INT64", "data": [1, 2]}]
+        for scale, status in ((2, 200), (3, 400)):
+            asked = {"inputs": inputs, "outputs": [{"name": "encoded"}], "parameters": {"scale": scale}}
+            assert (await client.post("/v2/models/tiny/infer", json=asked)).status_code == status
+    async with api_client(FakePool(manifest(side=10)), max_pixels=100) as client:
+        response = await client.post("/v1/decode", json=body)
+        assert response.json()["detail"] == "codes: must make at most 1 samples, for pictures of 10 by 10"
