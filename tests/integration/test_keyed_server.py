@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 import schemathesis
-from fake_pool import FakePool, app_over
+from api_document import api
 from hypothesis import HealthCheck, Phase, settings
 from keyed import KeyFile
 from schemathesis.specs.openapi import checks
@@ -20,7 +20,7 @@ from server_process import COMMAND, ROOT, ServerProcess, running_server
 from socket_client import ending, event, open_socket, send
 from websockets.exceptions import InvalidStatus
 
-from service.settings import Settings
+from service.api.door import OPEN_PATHS
 
 PATIENCE = 30
 
@@ -146,10 +146,7 @@ def test_the_clients_of_the_command_line_send_a_key(server: ServerProcess, keys:
     assert answered.returncode == 0, answered.stderr
 
 
-document = schemathesis.openapi.from_dict(app_over(FakePool(), Settings()).openapi())
-
-
-@document.parametrize()
+@api.parametrize()
 @settings(
     max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
 )
@@ -158,7 +155,7 @@ def test_refusals_are_as_documented(case: schemathesis.Case, server: ServerProce
     case.headers.pop("x-api-key", None)
     documented = [checks.status_code_conformance, checks.content_type_conformance, checks.response_schema_conformance]
     response = case.call_and_validate(base_url=server.url, checks=documented)
-    health = case.method == "GET" and case.path in ("/livez", "/readyz")
+    health = case.method == "GET" and case.path in OPEN_PATHS
     assert response.status_code == (200 if health else 401)
 
 

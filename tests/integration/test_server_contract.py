@@ -12,14 +12,12 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
+from api_document import api
 from error_shapes import check_error
-from fake_pool import FakePool, app_over
 from hypothesis import HealthCheck, Phase, settings
 from prometheus_client.parser import text_string_to_metric_families
 from schemathesis.specs.openapi import checks
 from server_process import ServerProcess, running_server
-
-from service.settings import Settings
 
 MEGABYTE = 1 << 20
 ALLOWED_SERVER_ERRORS = {503, 504}
@@ -35,15 +33,6 @@ def server(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def client(server: ServerProcess) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=30) as each:
         yield each
-
-
-@schemathesis.serializer("application/x-npy", "audio/flac", "audio/ogg", "audio/wav")
-def _as_it_is(_context: Any, value: Any) -> Any:
-    """A file of a kind that schemathesis does not know."""
-    return value if isinstance(value, bytes) else str(value).encode()
-
-
-api = schemathesis.openapi.from_dict(app_over(FakePool(), Settings()).openapi())
 
 
 # That labels and lengths depend on the loaded model cannot be said in a document, so what it allows may still be a 422.
