@@ -6,14 +6,15 @@ import io
 import socket
 from pathlib import Path
 
+import pytest
 from browsing import playground
 from fake_pool import FakePool, app_over, result
-from live_thread import Keyed, live_in_thread
+from keyed import KeyFile
+from live_thread import live_in_thread
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 from server_process import running_server
 
-from service.api.openapi import DocumentedApp
 from service.settings import Settings
 
 
@@ -49,15 +50,13 @@ def test_the_server_goes_away_and_comes_back(browser: Browser, tiny_bundle: Path
         page.complaints.clear()
 
 
-def test_a_server_that_asks_for_a_key(browser: Browser) -> None:
+def test_a_server_that_asks_for_a_key(browser: Browser, tmp_path: Path) -> None:
     pool, picture = FakePool(), io.BytesIO()
     Image.new("L", (4, 4), 200).save(picture, "PNG")
     pool.on_submit = lambda ticket: ticket.tell(result(ticket, data=picture.getvalue()))
-    app = app_over(pool, Settings())
-    assert isinstance(app, DocumentedApp)
-    assert app.entrance
-    app.entrance = Keyed(app.entrance, "s3cret")
-    with live_in_thread(app, Settings()) as url, playground(browser, url) as page:
+    keys = KeyFile(tmp_path)
+    key, settings = keys.add("alice"), Settings(keys=keys.path)
+    with live_in_thread(app_over(pool, settings), settings) as url, playground(browser, url) as page:
         page.page.goto(url)
         expect(page["#connection"]).to_have_attribute("data-state", "key")
         expect(page["#key-field"]).to_be_focused()
@@ -67,18 +66,18 @@ def test_a_server_that_asks_for_a_key(browser: Browser) -> None:
         page.page.keyboard.type("guess")
         page.page.keyboard.press("Enter")
         expect(page["#key label"]).to_have_text("That key does not do: Unauthorized")
-        page.page.keyboard.type("s3cret")
+        page.page.keyboard.type(key)
         page.page.keyboard.press("Enter")
         page.connected()
         expect(page["#key"]).to_be_hidden()
         assert page.ending(page.generate())["type"] == "completed"
         expect(page["#picture"]).to_have_attribute("data-codes", "4")
         kept = page.page.evaluate("[Object.values(sessionStorage), Object.values(localStorage), document.cookie]")
-        assert kept == [["s3cret"], [], ""]
-        assert not any("s3cret" in address for address in page.requests)
+        assert kept == [[key], [], ""]
+        assert not any(key in address for address in page.requests)
         # Code to copy names the key's variable, never the key.
         for name in ("#curl", "#python"):
-            assert "s3cret" not in page[name].inner_text()
+            assert key not in page[name].inner_text()
             assert "ANYTIME_API_KEY" in page[name].inner_text()
         page.page.reload()
         page.connected()
@@ -86,3 +85,48 @@ def test_a_server_that_asks_for_a_key(browser: Browser) -> None:
         assert page.complaints
         assert all("401" in each for each in page.complaints)
         page.complaints.clear()
+
+
+_OPEN = """([url, protocols]) => new Promise((resolve) => {
+  const socket = new WebSocket(url, protocols);
+  socket.onopen = () => socket.send('{"type": "generate", "id": "a"}');
+  socket.onmessage = ({ data }) => { resolve([socket.protocol, JSON.parse(data).type]); socket.close(); };
+  socket.onclose = () => resolve("closed");
+})"""
+_ASK = """([url, headers]) => fetch(url, { method: "POST", headers, body: "{}" }).then(
+  async (response) => [response.status, response.headers.has("x-request-id"), (await response.text()).length > 0],
+  () => "failed")"""
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_pages_of_this_site_and_of_another(browser: Browser, tmp_path: Path, shared: bool) -> None:
+    """What a browser lets a page do, which is the judge of what the server tells it."""
+    keys = KeyFile(tmp_path)
+    key = keys.add("alice")
+    with live_in_thread(app_over(FakePool(), Settings()), Settings()) as other:
+        settings = Settings(keys=keys.path, cors_origins=other if shared else None)
+        with live_in_thread(app_over(FakePool(), settings), settings) as url:
+            for site, may in ((url, True), (other, shared)):
+                page = browser.new_page()
+                page.goto(f"{site}/livez")
+                check_sockets(page, url, key, may=may)
+                json = {"content-type": "application/json", "x-stainless-os": "any header of a client's own"}
+                for headers, status in (
+                    ({"authorization": f"Bearer {key}", **json}, 200),
+                    ({"x-api-key": key, **json}, 200),
+                    (json, 401),
+                ):
+                    answer = page.evaluate(_ASK, [f"{url}/v1/generate", headers])
+                    assert answer == ([status, True, True] if may else "failed"), (site, headers)
+                page.close()
+
+
+def check_sockets(page: Page, url: str, key: str, *, may: bool) -> None:
+    """See which websockets a page can open and use."""
+    address = url.replace("http", "ws") + "/v1/stream"
+    named = f"anytime.key.{key}"
+    for protocols, chosen in ((["anytime", named], "anytime"), ([named], named), (["chat", named], named)):
+        expected = [chosen, "accepted"] if may else "closed"
+        assert page.evaluate(_OPEN, [address, protocols]) == expected, protocols
+    for protocols in ([], ["anytime"], ["anytime", f"{named}x"]):
+        assert page.evaluate(_OPEN, [address, protocols]) == "closed", protocols
