@@ -183,7 +183,7 @@ FAULTS = {
 def run(name: str, bundle: Path, scene: Scene) -> Finding:
     """Start a service, hurt it, and count."""
     with TemporaryDirectory() as folder:
-        options = ("--workers", str(FAULTS[name].workers), "--log-level", "warning")
+        options = ("--workers", str(FAULTS[name].workers), "--log-level", "warning", "--start-timeout", "20")
         own = put(bundle, Path(folder), "bundle")
         with running_server(own, Path(folder), *options) as server:
             workers = _workers(server)
