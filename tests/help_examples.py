@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 import anytime
 from models.bundle.writer import write_bundle
+from service.access.keyfile import add_key
 from service.recorded import write
 from service.scheduler import Costs
 
@@ -84,6 +85,7 @@ def make_world(folder: Path) -> Path:
             each.observe(batch, 0.001)
     costs.encodes.observe(("png", 8), 0.0001)
     write(costs, work / "device.json")
+    add_key(work / "keys.toml", "mallory", {})
     return work
 
 

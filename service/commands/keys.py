@@ -15,13 +15,22 @@ from models.errors import AnytimeError
 from service.access.keyfile import add_key, read_keys, revoke_key
 from service.access.keys import Key
 
-keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys that a server asks for.")
+keys = typer.Typer(no_args_is_help=True)
 
 _Name = Annotated[str, typer.Argument(help="Whose key it is: letters, digits, - and _. It shows in logs and metrics.")]
 _File = Annotated[Path, typer.Option(help="The file of keys.")]
 _FILE = Path("keys.toml")
 _PERIOD = re.compile(r"([0-9]{1,6})([hd])")
 _UNITS = {"h": "hours", "d": "days"}
+
+
+@keys.callback()
+def _keys() -> None:
+    """Make, list and revoke the keys that a server asks for.
+
+    Example:
+        anytime keys add alice
+    """
 
 
 @keys.command()
@@ -38,16 +47,17 @@ def add(
     ] = None,
     metrics_only: Annotated[bool, typer.Option("--metrics-only", help="It opens /metrics and nothing else.")] = False,
 ) -> None:
-    """Make a key and show it, once: the file holds only what tells whether it is right.
+    r"""Make a key and show it, once: the file holds only what tells whether it is right.
 
     A running server takes it from the next second on. The key alone goes to stdout.
 
     Examples:
         anytime keys add alice
 
-        anytime keys add bob --rate 10 --burst 20 --concurrency 4 --max-deadline-ms 2000 --expires 90d
+        anytime keys add bob --rate 10 --burst 20 --concurrency 4 \
+            --max-deadline-ms 2000 --expires 90d
 
-        anytime keys add prometheus --metrics-only --file /etc/anytime/keys.toml
+        anytime keys add prometheus --metrics-only > anytime.key
     """
     if burst is not None and rate is None:
         raise AnytimeError("--burst says how many of the --rate may come at once; give that, too")
@@ -86,7 +96,7 @@ def revoke(name: _Name, file: _File = _FILE) -> None:
     """Take a key out of a file. A running server refuses it from the next second on, also on open websockets.
 
     Example:
-        anytime keys revoke alice
+        anytime keys revoke mallory
     """
     revoke_key(file, name)
     typer.echo(f"{name} is no longer in {file}.", err=True)
