@@ -219,8 +219,8 @@ def test_the_lines_and_the_log(client: httpx.Client, server: ServerProcess) -> N
     text = client.get("/metrics").text
     lines = [line for line in text.splitlines() if line.startswith("anytime_encode_requests_total")]
     counted = sum(float(line.split()[-1]) for line in lines)
+    assert server.terminate() == 0  # lines are written some at a time, the last of them at the end
     logged = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
     assert counted == sum(line["path"] == "/v1/encode" for line in logged) > 100
     assert not any('outcome="failed"' in line and not line.endswith(" 0.0") for line in lines)
     assert "Traceback" not in server.log
-    assert server.terminate() == 0

@@ -39,8 +39,9 @@ async def test_a_killed_workers_requests_wait_for_the_next_one_or_are_told_in_ti
         patient = [
             pool.submit(generation("long", seed=seed, max_codes=50, preview_ms=0.0), now + 60) for seed in range(3)
         ]
-        hasty = [pool.submit(generation("long", seed=seed), now + 0.7) for seed in range(3)]
         await until_running(patient[0])
+        # Less than a worker takes to start anywhere.
+        hasty = [pool.submit(generation("long", seed=seed), pool.clock.now() + 0.25) for seed in range(3)]
         workers()[0].kill()
         for ticket in hasty:
             assert isinstance(await ending(ticket), WorkerLost)
