@@ -13,11 +13,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from service.client.address import Address
-from service.client.base import MODELS, READY, ClientBase, models_in, ready_in, reply_of, sample_of
+from service.client.base import MODELS, READY, ClientBase, StreamBase, models_in, ready_in, reply_of, sample_of
 from service.client.conversation import Conversation, Hear, Heard, Open, Say, Show, Step
 from service.client.exchange import Broken, Outcome, Pause, Post, Reply, exchange
 from service.client.request import KEPT, Further, Options, Request, refining, varying
-from service.client.samples import Accepted, Answer, Model, Preview, Sample
+from service.client.samples import Answer, Model, Preview, Sample
 
 
 class AsyncAnytimeClient(ClientBase):
@@ -110,24 +110,13 @@ class AsyncAnytimeClient(ClientBase):
             return self._address.http_trouble(error)
 
 
-class AsyncStream:
+class AsyncStream(StreamBase):
     """An answer that gets better while it is iterated over; like `Stream`, awaited."""
 
     def __init__(self, conversation: Conversation, address: Address) -> None:
-        self._conversation = conversation
-        self._address = address
+        super().__init__(conversation, address)
         self._socket: ClientConnection | None = None
         self._open = contextlib.AsyncExitStack()
-
-    @property
-    def accepted(self) -> Accepted | None:
-        """What is known as soon as the server has taken the request."""
-        return self._conversation.accepted
-
-    @property
-    def answer(self) -> Answer | None:
-        """The answer, once the iteration has come to it; it stays None if the request is cancelled."""
-        return self._conversation.answer
 
     def __aiter__(self) -> Self:
         return self

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import ssl
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import httpx
 
 from service.client.address import Address
 from service.client.budget import Retries
+from service.client.conversation import Conversation
 from service.client.errors import NotUnderstood
 from service.client.exchange import Broken, Reply, Terms, failure_of
 from service.client.metadata import read_sample
-from service.client.samples import Model, Sample
+from service.client.samples import Accepted, Answer, Model, Sample
 from service.client.understanding import ModelList, decoded
 from service.clock import Clock, MonotonicClock
 
 MODELS, READY = "/v1/models", "/readyz"
 
 
-class ClientBase:
+class ClientBase(ABC):
     """A server's address, the terms on which it is asked, and what its answers mean.
 
     Args:
@@ -51,14 +53,32 @@ class ClientBase:
         self._terms = Terms(network_ms, patience_s, retries or Retries(), clock or MonotonicClock())
         self._open()
 
+    @abstractmethod
     def _open(self) -> None:
         """Make what does the I/O."""
-        raise NotImplementedError
 
     @property
     def url(self) -> str:
         """The server's address."""
         return str(self._address)
+
+
+class StreamBase:
+    """A request over a socket, and what is known of it; all but the I/O."""
+
+    def __init__(self, conversation: Conversation, address: Address) -> None:
+        self._conversation = conversation
+        self._address = address
+
+    @property
+    def accepted(self) -> Accepted | None:
+        """What is known as soon as the server has taken the request."""
+        return self._conversation.accepted
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer, once the iteration has come to it; it stays None if the request is cancelled."""
+        return self._conversation.answer
 
 
 def sample_of(source: Sample | str | Path, pick: int | None = None) -> Sample:
@@ -69,7 +89,7 @@ def sample_of(source: Sample | str | Path, pick: int | None = None) -> Sample:
 def models_in(reply: Reply | Broken) -> tuple[Model, ...]:
     """The answer of `GET /v1/models`. Raises ClientError."""
     content = _content(reply)
-    return decoded(content, ModelList).models  # type: ignore[attr-defined, no-any-return]
+    return decoded(content, ModelList).models
 
 
 def ready_in(reply: Reply | Broken) -> bool:

@@ -13,11 +13,11 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from service.client.address import Address
-from service.client.base import MODELS, READY, ClientBase, models_in, ready_in, reply_of, sample_of
+from service.client.base import MODELS, READY, ClientBase, StreamBase, models_in, ready_in, reply_of, sample_of
 from service.client.conversation import Conversation, Hear, Heard, Open, Say, Show, Step
 from service.client.exchange import Broken, Outcome, Pause, Post, Reply, exchange
 from service.client.request import KEPT, Further, Options, Request, refining, varying
-from service.client.samples import Accepted, Answer, Model, Preview, Sample
+from service.client.samples import Answer, Model, Preview, Sample
 
 
 class AnytimeClient(ClientBase):
@@ -130,7 +130,7 @@ class AnytimeClient(ClientBase):
             return self._address.http_trouble(error)
 
 
-class Stream:
+class Stream(StreamBase):
     """An answer that gets better while it is iterated over: previews, and in the end the answer.
 
     `stop`, `extend` and `cancel` may be called while iterating, and from other threads. Leaving a `with`, or closing
@@ -138,20 +138,9 @@ class Stream:
     """
 
     def __init__(self, conversation: Conversation, address: Address) -> None:
-        self._conversation = conversation
-        self._address = address
+        super().__init__(conversation, address)
         self._socket: ClientConnection | None = None
         self._open = contextlib.ExitStack()
-
-    @property
-    def accepted(self) -> Accepted | None:
-        """What is known as soon as the server has taken the request."""
-        return self._conversation.accepted
-
-    @property
-    def answer(self) -> Answer | None:
-        """The answer, once the iteration has come to it; it stays None if the request is cancelled."""
-        return self._conversation.answer
 
     def __iter__(self) -> Self:
         return self

@@ -70,7 +70,12 @@ class ErrorEvent(msgspec.Struct, tag_field="type", tag="error"):
 
 
 Event = AcceptedEvent | PreviewEvent | CompletedEvent | ErrorEvent
-ModelList = msgspec.defstruct("ModelList", [("models", tuple[Model, ...])])
+
+
+class ModelList(msgspec.Struct):
+    """What models the server has, on the wire."""
+
+    models: tuple[Model, ...]
 
 
 def decoded(content: bytes | str, kind: type[Wire]) -> Wire:

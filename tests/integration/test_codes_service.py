@@ -129,8 +129,6 @@ def test_encode_then_decode_is_the_evaluations_reconstruction(
 
 def test_eight_bits_decode_the_same_codes_nearly_alike(clothes: Split, tmp_path: Path) -> None:
     """The executor of eight bits has a share in decoding only: codes are those of full precision."""
-    if not library.kernels():
-        pytest.skip("the native executor was not built")
     networks = load_networks(FASHION_MNIST)
     codes = networks.autoencoder.encode_codes(clothes.batch(slice(None), CPU)).tolist()
     with (

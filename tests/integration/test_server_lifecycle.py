@@ -63,10 +63,11 @@ def test_says_where_it_is_and_what_it_serves(server: ServerProcess) -> None:
 
 
 def test_more_time_is_more_of_the_same(server: ServerProcess) -> None:
-    answers = [generate(server.url, seed=5, deadline_ms=deadline, label="star").json() for deadline in (200, 600, 2000)]
+    answers = [
+        generate(server.url, seed=5, deadline_ms=deadline, label="star").json() for deadline in (200, 600, 60_000)
+    ]
     outputs = [answer["outputs"][0] for answer in answers]
-    assert [output["stop_reason"] for output in outputs[:2]] == ["deadline"] * 2
-    assert outputs[2]["stop_reason"] in {"deadline", "complete"}  # a quick machine draws all of it in two seconds
+    assert [output["stop_reason"] for output in outputs] == ["deadline", "deadline", "complete"]
     lengths = [len(output["codes"]) for output in outputs]
     assert lengths == sorted(set(lengths))
     longest = outputs[-1]["codes"]

@@ -71,7 +71,7 @@ def test_the_client_uses_nothing_of_the_servers() -> None:
     ("library", "only"),
     [
         ("pydantic_settings", {"service/settings.py"}),
-        ("prometheus_client", {"service/metrics.py"}),
+        ("prometheus_client", {"service/metrics.py", "service/collectors.py"}),
         ("pickle", set()),
         ("torchvision", set()),
         ("torchaudio", set()),
@@ -86,6 +86,20 @@ def test_what_one_module_keeps_to_itself(library: str, only: set[str]) -> None:
         if name.split(".")[0] == library
     }
     assert users == only
+
+
+def test_metrics_are_named_in_one_module() -> None:
+    """The collectors, which count, know no names."""
+    named = {
+        path.relative_to(ROOT).as_posix()
+        for path in modules("service")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") in {"Counter", "Gauge", "Summary", "Histogram", "Phases", "Info", "Enum"}
+        and node.args
+        and isinstance(node.args[0], ast.Constant | ast.JoinedStr)
+    }
+    assert named == {"service/metrics.py"}
 
 
 def test_what_crosses_a_process_boundary_is_defined_in_one_module() -> None:

@@ -13,8 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service import messages
 from service.api.problems import NotReady
+from service.collectors import Histogram
 from service.errors import Overloaded, ServiceError, WorkerLost
-from service.metrics import UNKNOWN, Histogram, Metrics, batch_label
+from service.metrics import UNKNOWN, Metrics, batch_label
 from service.outcomes import Outcome
 from service.scheduler.costs import Duration, exactly
 
