@@ -82,7 +82,7 @@ def generate(
     ] = Path("out.png"),
     url: Annotated[str, typer.Option(help="The server.", envvar=URL)] = USUAL_URL,
     api_key: Annotated[str | None, typer.Option(help="Shown to the server.", envvar=API_KEY)] = None,
-    model: Annotated[str | None, typer.Option(help="Name of the model, if several are loaded.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model; else the default of the server.")] = None,
     deadline_ms: Annotated[
         list[float] | None, typer.Option(min=0.001, help="Milliseconds; repeat it to compare.")
     ] = None,

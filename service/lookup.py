@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from models.errors import AnytimeError
 from models.suggestions import did_you_mean
 from service.client.samples import Model, Sample
+from service.registry.catalogue import UNNAMED
 
 _LISTED = 20
 
@@ -36,15 +37,18 @@ AnyModel = TypeVar("AnyModel", bound=Named)
 
 
 def model_named(name: str | None, models: Sequence[AnyModel], url: str) -> AnyModel:
-    """The model of a name, a name and version, or an alias; without one, what there is of the only name.
+    """The model of a name, a name and version, or an alias; without one, the one that the server takes then.
 
     Raises:
-        AnytimeError: there is none of that name, or no name and several models; says which there are.
+        AnytimeError: there is none of that name, or no name and of several models none is the default; says which
+            there are.
     """
     labels = [label_of(each) for each in models]
-    if name is None and len({each.name for each in models}) == 1:
-        return next((each for each in models if each.default), models[0])
     if name is None:
+        if chosen := next((each for each in models if UNNAMED in each.aliases), None):
+            return chosen
+        if len({each.name for each in models}) == 1:
+            return next((each for each in models if each.default), models[0])
         raise AnytimeError(f"{url} has several models, choose one with --model: {_listed(labels)}")
     spelled = {spelling: each for each in models for spelling in (label_of(each), _reference(each), *each.aliases)}
     if name not in spelled:

@@ -102,19 +102,17 @@ def find_model(name: str | None, models: Catalogue, version: str | None = None) 
     """The model that a client names.
 
     Args:
-        name: a name or an alias, `@version` behind it or not; None for the only one there is.
+        name: a name or an alias, `@version` behind it or not; None for the one that is meant then.
         version: the same, where it comes apart from the name.
 
     Raises:
         ModelNotFound: no such model is loaded.
-        InvalidField: there is no name, and more than one model.
+        InvalidField: there is no name, and of several models none is the default.
     """
-    if name is None:
-        if len(models.names) != 1:
-            names = ", ".join(sorted(models.names))
-            raise invalid_field("model", f"must be one of {names}, since several models are loaded")
-        (name,) = models.names
-    manifest = models.find(name, version)
+    manifest = models.unnamed if name is None else models.find(name, version)
+    if manifest is None and name is None:
+        names = ", ".join(sorted(models.names))
+        raise invalid_field("model", f"must be one of {names}, since several models are loaded")
     if manifest is None:
         raise ModelNotFound(
             f"No model of that name and version is loaded; GET /v1/models lists the {len(models)} that are."

@@ -36,7 +36,7 @@ def deadline(
         str | None, typer.Option(help="Requests per second instead of multiples: the same for servers of any capacity.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each load lasts.")] = 15.0,
-    model: Annotated[str | None, typer.Option(help="Name of the model, if several are loaded.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model; else the default of the server.")] = None,
     seed: Annotated[int, typer.Option(help="Decides when which request is sent.")] = 0,
     n: Annotated[int, typer.Option(min=1, help="Samples per request.")] = 1,
     min_codes: Annotated[int, typer.Option(min=1, help="Fewest codes worth sending.")] = 1,
@@ -118,7 +118,7 @@ def api(
     concurrency: Annotated[int, typer.Option(min=1, help="Requests under way that saturate the server.")] = 16,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each load lasts.")] = 5.0,
     warmup: Annotated[float, typer.Option(min=0, help="Seconds before anything counts.")] = 1.0,
-    model: Annotated[str | None, typer.Option(help="Name of the model, if several are loaded.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model; else the default of the server.")] = None,
     profile: Annotated[
         Path | None, typer.Option(help="Run the API process of the started server under cProfile, and write that here.")
     ] = None,

@@ -56,7 +56,8 @@ export class RequestForm {
     const chosen = this.#fields.model.value;
     this.#models = models;
     this.#fields.model.replaceChildren(...models.map(({ name }) => new Option(name)));
-    if (models.some(({ name }) => name === chosen)) this.#fields.model.value = chosen;
+    const kept = models.find(({ name }) => name === chosen) ?? models.find(({ aliases }) => aliases.includes("default"));
+    if (kept) this.#fields.model.value = kept.name;
     this.deadline.longestMs = limits.max_deadline_ms;
     this.#fields.n.max = String(limits.max_samples);
     this.#describeModel();

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from models.bundle.manifest import Manifest
 from service.registry.versions import version_key
 
+UNNAMED = "default"
+"""The alias that stands for the model of a request that names none."""
+
 
 def check_aliases(aliases: Mapping[str, str]) -> None:
     """Raises ValueError if one of them leads back to itself."""
@@ -60,6 +63,12 @@ class Catalogue(Mapping[str, Manifest]):
     def aliases(self) -> dict[str, str]:
         """`name@version` of what each alias stands for, aliases without a model left out."""
         return {alias: manifest.reference for alias, manifest in self._aliases.items()}
+
+    @property
+    def unnamed(self) -> Manifest | None:
+        """What is meant where no model is named: what the alias `default` stands for, else the only name there is."""
+        only = next(iter(self._versions)) if len(self._versions) == 1 else None
+        return self._aliases.get(UNNAMED) or (self._default(only) if only else None)
 
     def versions(self, name: str) -> list[str]:
         """Those that there are of a name, the newest first."""

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from browsing import playground
-from fake_pool import FakePool, app_over, result
+from fake_pool import FakePool, app_over, manifest, result
 from keyed import KeyFile
 from live_thread import live_in_thread
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from server_process import running_server
 
+from service.registry import Catalogue
 from service.settings import Settings
 
 
@@ -85,6 +86,18 @@ def test_a_server_that_asks_for_a_key(browser: Browser, tmp_path: Path) -> None:
         assert page.complaints
         assert all("401" in each for each in page.complaints)
         page.complaints.clear()
+
+
+def test_the_default_model_is_chosen_until_somebody_chooses(browser: Browser) -> None:
+    pool, settings = FakePool(), Settings()
+    pool.manifests = Catalogue([manifest(name) for name in ("one", "two", "three")], {"default": "two"})
+    with live_in_thread(app_over(pool, settings), settings) as url, playground(browser, url) as page:
+        page.open()
+        expect(page["#model"]).to_have_value("two")
+        page["#model"].select_option("three")
+        page.page.reload()
+        page.connected()
+        expect(page["#model"]).to_have_value("two")
 
 
 _OPEN = """([url, protocols]) => new Promise((resolve) => {

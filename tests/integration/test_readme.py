@@ -40,7 +40,9 @@ def test_the_strip_is_made(server: ServerProcess, tmp_path: Path) -> None:
 
 
 def test_a_program_watches_an_answer_sharpen(server: ServerProcess, tmp_path: Path) -> None:
+    """As whoever has cloned the project into `anytime` runs it, from the folder around that."""
     (program,) = programs(README)
+    (tmp_path / "anytime").mkdir()
     printed = run(server, tmp_path, [sys.executable, "-c"], patient(program))
     assert re.search(r"^done: \d+ codes, (complete|deadline)$", printed, re.MULTILINE)
     with Image.open(tmp_path / "bag.png") as picture:

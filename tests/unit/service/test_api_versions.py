@@ -67,9 +67,18 @@ def test_a_model_is_found_by_any_of_its_names(name: str | None, version: str | N
             find_model(name, models, version)
 
 
-def test_without_a_name_there_must_be_only_one() -> None:
+def test_without_a_name_it_is_the_one_that_default_stands_for() -> None:
+    assert find_model(None, Catalogue((OLD, NEW, OTHER), {"default": "m"})) is NEW
+    assert find_model(None, Catalogue((OLD, NEW, OTHER), {"default": "m@1"})) is OLD
+    assert find_model(None, Catalogue((OLD, NEW), {"default": "m@1"})) is OLD
+    assert find_model(None, Catalogue((OLD, NEW), {"default": "gone"})) is NEW
+
+
+def test_else_there_must_be_only_one() -> None:
     with pytest.raises(InvalidField, match="must be one of m, other"):
         find_model(None, Catalogue((OLD, NEW, OTHER)))
+    with pytest.raises(InvalidField):
+        find_model(None, Catalogue((OLD, NEW, OTHER), {"default": "gone"}))
     with pytest.raises(InvalidField):
         find_model(None, Catalogue(()))
 

@@ -16,6 +16,7 @@ from models.errors import AnytimeError
 from service.bench.cli import Format
 from service.bench.deadline import Wish, run
 from service.encode import MEDIA_TYPES
+from service.registry import Catalogue
 from service.settings import Settings
 
 NOWHERE = "http://127.0.0.1:9"
@@ -36,11 +37,15 @@ def test_a_server_that_is_not_there() -> None:
 
 async def test_a_model_that_is_not_there() -> None:
     settings = Settings()
-    async with live(app_over(FakePool(manifest("one"), manifest("two")), settings), settings) as address:
+    pool = FakePool(manifest("one"), manifest("two"))
+    async with live(app_over(pool, settings), settings) as address:
         url = f"http://{address}"
         missing = await asyncio.to_thread(refuse, url, Wish((50.0,), (1.0,), 1.0, model="three"))
         assert missing == f"{url} has no model 'three', only one, two"
         assert await asyncio.to_thread(refuse, url) == f"{url} has several models, choose one with --model: one, two"
+        pool.change(Catalogue((manifest("one"), manifest("two")), {"default": "two"}))
+        unnamed = await asyncio.to_thread(refuse, url, Wish((50.0,), (1.0,), 1.0, min_codes=9))
+        assert "--min-codes 9 is more than the" in unnamed  # one was found
         greedy = await asyncio.to_thread(refuse, url, Wish((50.0,), (1.0,), 1.0, model="one", min_codes=9))
         assert "--min-codes 9 is more than the" in greedy
         assert "does not answer like an anytime server" in await asyncio.to_thread(refuse, f"{url}/docs")
