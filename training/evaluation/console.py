@@ -61,7 +61,7 @@ def show(console: Console, report: Report) -> None:
     console.print(_reconstruction(report))
     console.print(_samples(report))
     if isinstance(report.eight_bit, EightBitFacts):
-        console.print(_eight_bits(report.eight_bit))
+        console.print(_eight_bits(report.eight_bit, report.distance.kind))
     elif report.eight_bit:
         console.print(f"Eight bits: {report.eight_bit}.", markup=False, soft_wrap=True)
     console.print(claims_table(report.claims))
@@ -93,11 +93,11 @@ def _samples(report: Report) -> Table:
     table = Table(
         title=f"{report.samples.count:,} conditional samples, judged by {escape(report.extractor.name)}",
         caption=(
-            f"the judge {ability_of(report.extractor, many)}; FD of real training {many} "
+            f"the judge {ability_of(report.extractor, many)}; {distance.kind} of real training {many} "
             f"{sum(distance.floor) / 2:.2f}, of reconstructions {distance.reconstructions:.2f}"
         ),
     )
-    for heading in ("fraction", "codes", "FD", "recognised", "95% interval"):
+    for heading in ("fraction", "codes", distance.kind, "recognised", "95% interval"):
         table.add_column(heading, justify="right")
     for facts in report.samples.fractions:
         share = facts.recognition
@@ -111,7 +111,7 @@ def _samples(report: Report) -> Table:
     return table
 
 
-def _eight_bits(facts: EightBitFacts) -> Table:
+def _eight_bits(facts: EightBitFacts, distance: str) -> Table:
     table = Table(
         title=f"Eight bits ({facts.executor} beside {facts.beside}): {'passed' if facts.passed else 'NOT passed'}",
         caption=(
@@ -121,7 +121,7 @@ def _eight_bits(facts: EightBitFacts) -> Table:
         ),
     )
     sounds = any(each.decoded.snr_db is not None for each in facts.fractions)
-    headings = ("codes", "FD", "8 bits", "ratio", "recognised", "8 bits", "RMS", "largest")
+    headings = ("codes", distance, "8 bits", "ratio", "recognised", "8 bits", "RMS", "largest")
     for heading in (*headings, *(["SNR, dB"] if sounds else [])):
         table.add_column(heading, justify="right")
     for each in facts.fractions:

@@ -1,7 +1,7 @@
 """Fréchet distance between Gaussians fitted to features of two sets of images.
 
-Computed by torchmetrics' `FrechetInceptionDistance`, which accumulates in float64 and takes any feature module. The
-features here are not Inception's, so the figure is called FD with its extractor's name, never FID.
+Computed by torchmetrics' `FrechetInceptionDistance`, which accumulates in float64 and takes any feature module. It
+is called FD with its extractor's name, and FID only over the features that others mean by that.
 """
 
 from __future__ import annotations

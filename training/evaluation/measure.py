@@ -13,6 +13,9 @@ from training.data.dataset import Dataset, Split
 from training.evaluation import claims, eight_bit, kinds, pca, reconstruction, samples
 from training.evaluation.classifier import ClassifierConfig, Judge, Judgement, JudgeSource
 from training.evaluation.decoding import laid_out
+from training.evaluation.features.imagenet import load_imagenet
+from training.evaluation.features.inception import PUBLISHED, load_inception
+from training.evaluation.features.network import FeatureJudge, FeatureNetwork, check_pictures
 from training.evaluation.frechet import FrechetReference, distances
 from training.evaluation.intervals import Proportion, means, proportion
 from training.evaluation.known import identify
@@ -47,6 +50,8 @@ class Evaluation:
         samples: how many are drawn; at least two, and one for each label.
         trained_on: whether the model was trained on this data, where that is known.
         judge: the classifier that judges the samples, where several models must have the same; None is one of its own.
+        inception: file with the weights that published distances are made with, which are then taken; else what the
+            recipe says.
     """
 
     networks: Networks
@@ -58,6 +63,7 @@ class Evaluation:
     device: torch.device
     trained_on: bool | None
     judge: JudgeSource | None = None
+    inception: Path | None = None
 
     @property
     def classifier(self) -> JudgeSource:
@@ -145,7 +151,7 @@ def evaluate(evaluation: Evaluation, progress: Progress) -> Report:
 
 
 def _extractor(evaluation: Evaluation, kind: kinds.Kind, progress: Progress) -> Judge:
-    source = evaluation.classifier
+    source, features = evaluation.classifier, _features(evaluation)
 
     def show(line: str) -> None:
         progress.describe(line)
@@ -153,7 +159,26 @@ def _extractor(evaluation: Evaluation, kind: kinds.Kind, progress: Progress) -> 
 
     progress.describe("classifier")
     classes = len(evaluation.networks.manifest.labels)
-    return kind.judge(source.cache, source.config, source.train, classes, evaluation.device, show)
+    if features and classes == 1:
+        for _ in range(source.config.epochs):
+            show(f"{features.name}: comes trained")
+        return FeatureJudge(features, None)
+    judge = kind.judge(source.cache, source.config, source.train, classes, evaluation.device, show)
+    return FeatureJudge(features, judge) if features else judge
+
+
+def _features(evaluation: Evaluation) -> FeatureNetwork | None:
+    """What compares pictures, if it is not the judge itself.
+
+    Raises:
+        AnytimeError: samples are not pictures that the network could look at, or it cannot be had.
+    """
+    if evaluation.inception is None and evaluation.recipe.features == "classifier":
+        return None
+    check_pictures(evaluation.networks.manifest.media.shape)
+    if evaluation.inception is not None:
+        return load_inception(evaluation.inception, evaluation.device)
+    return load_imagenet(evaluation.device)
 
 
 def _wanted(evaluation: Evaluation) -> Wanted:
@@ -167,6 +192,7 @@ def _extractor_facts(evaluation: Evaluation, extractor: Judge, judged: Judgement
     examined = in_turn(evaluation.test) if extractor.task == "turns" else evaluation.test
     if extractor.task == "turns":
         judged = extractor.judge(examined.images)
+    helper = extractor.classifier if isinstance(extractor, FeatureJudge) else None
     hits = int((judged.predictions == examined.labels).sum())
     return ExtractorFacts(
         name=extractor.name,
@@ -174,6 +200,7 @@ def _extractor_facts(evaluation: Evaluation, extractor: Judge, judged: Judgement
         features=judged.features.shape[1],
         epochs=extractor.epochs,
         seed=evaluation.classifier.config.seed,
+        classifier=helper.name if helper else None,
         test_accuracy=None if extractor.task == "nothing" else proportion(hits, len(judged.predictions)),
     )
 
@@ -243,7 +270,7 @@ def _distance(
     )
     first, second = real.floor.tolist()
     return DistanceFacts(
-        name=f"FD ({extractor.name})",
+        name="FID" if extractor.name == PUBLISHED else f"FD ({extractor.name})",
         reference=f"real test {words_for(manifest.media.shape).many}",
         reference_images=len(test),
         floor=(first, second),

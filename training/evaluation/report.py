@@ -36,7 +36,7 @@ class DataFacts(Frozen):
 
 
 class ExtractorFacts(Frozen):
-    """The local classifier that judges the samples.
+    """Who judges the samples: a local classifier, or a network that came trained.
 
     Attributes:
         name: identifies the weights; part of every FD's name.
@@ -44,6 +44,7 @@ class ExtractorFacts(Frozen):
             `nothing` if it came trained and there is one class.
         epochs: for how many it was trained; 0 if it came trained.
         test_accuracy: at its task, on the real test images; None if it has none.
+        classifier: who recognises labels, where another's features are compared.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ExtractorFacts(Frozen):
     epochs: int
     seed: int
     test_accuracy: Proportion | None
+    classifier: str | None = None
 
 
 class Curve(Frozen):
@@ -130,7 +132,7 @@ class DistanceFacts(Frozen):
     """How to read the Fréchet distances.
 
     Attributes:
-        name: never FID, since the features are not Inception's.
+        name: FID only over the features, of the published weights, that others mean by that.
         reference: the set on the real side.
         floor: FD of two disjoint random sets of real training images to the reference, what real images
             themselves reach.
@@ -145,6 +147,11 @@ class DistanceFacts(Frozen):
     floor_images: int
     reconstructions: float
     reconstructions_recognised: Proportion | None
+
+    @property
+    def kind(self) -> str:
+        """FD or FID."""
+        return self.name.partition(" ")[0]
 
 
 class DecodedDifference(Frozen):

@@ -34,9 +34,10 @@ def ability_of(facts: ExtractorFacts, many: str) -> str:
     """How good an extractor is at what it has learnt, on the real test samples, which are called so."""
     if facts.test_accuracy is None:
         return "was made for other data"
+    judge = f"has labels recognised by {facts.classifier}, which " if facts.classifier else ""
     if facts.task == "turns":
         return f"tells which way up {many} are for {facts.test_accuracy.value:.1%} of the real test {many}"
-    return f"is right on {facts.test_accuracy.value:.1%} of the real test {many}"
+    return f"{judge}is right on {facts.test_accuracy.value:.1%} of the real test {many}"
 
 
 def words_for(shape: tuple[int, ...]) -> Words:
