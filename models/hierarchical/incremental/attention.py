@@ -1,0 +1,43 @@
+"""Self-attention at one place of each slot, over the keys and values of the places before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from models.hierarchical.incremental.matrices import Attention
+
+
+def attend(
+    weights: Attention,
+    keys: Tensor,
+    x: Tensor,
+    slots: Sequence[int],
+    places: Sequence[int],
+    index: tuple[Tensor, Tensor],
+) -> Tensor:
+    """Features (B, hidden) with what attention adds, each place seeing itself and those before.
+
+    Args:
+        keys: one layer's of `Memory.keys`; the places' own are written.
+        x: (B, hidden).
+        slots, places: of each row, on the host.
+        index: the same on the device, each (B,) int64.
+    """
+    qkv = weights.qkv(x).view(-1, 3, weights.heads, weights.size)
+    queries = qkv[:, 0, :, None]  # (B, heads, 1, size)
+    keys[index[0], :, :, index[1]] = qkv[:, 1:]
+    if x.device.type == "cpu":
+        # Each slot's memory is read where it lies, and no further than it is filled.
+        seen = [keys[slot, :, :, : place + 1].unsqueeze(1) for slot, place in zip(slots, places, strict=True)]
+        found = [scaled_dot_product_attention(query[None], *each) for query, each in zip(queries, seen, strict=True)]
+        attended = torch.cat(found)
+    else:
+        filled = max(places) + 1
+        visible = torch.arange(filled, device=x.device) <= index[1][:, None]
+        of_keys, values = keys[:, :, :, :filled].index_select(0, index[0]).unbind(1)
+        attended = scaled_dot_product_attention(queries, of_keys, values, attn_mask=visible[:, None, None])
+    return torch.addmm(x, attended.flatten(1), weights.project)
