@@ -44,8 +44,12 @@ def _bench() -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    from models.hierarchical import cli as hierarchical
+
     app.add_typer(bundle, name="bundle")
     app.add_typer(bench, name="bench")
+    app.add_typer(hierarchical.hierarchy, name="hierarchy")
+    bench.command()(hierarchical.incremental)
 
 
 @bundle.command()

@@ -8,8 +8,8 @@ Where the paper contradicts itself, or leaves something open:
   256 x 256 models at one of their levels). Here as many of them follow each other as are needed.
 - Table 4 has 15 heads for 640 hiddens, which they do not divide. Each has 640 // 15 = 42 channels here, and what the
   heads have found, 630 numbers, is projected to 640.
-- The models with masked self-prediction have "128 hiddens" and no bottleneck of their own: it is the 128 of A.1.1, which
-  they match otherwise. So is the width of the local models, where none is given.
+- The models with masked self-prediction have "128 hiddens" and no bottleneck of their own: it is the 128 of A.1.1, as
+  all that is not said of them. So is the width of the local models, where none is given.
 - The auxiliary decoder of the second 256 x 256 feed-forward level is as wide as that level's other networks.
 - "Residual filter size" r of table 4 is taken for the units inside the residual connection (appendix D: "hidden units
   for the residual connections"), between two 1x1 convolutions.

@@ -8,7 +8,7 @@ drawn code into another. Intel's library can be told to fix its order of operati
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 import torch
@@ -51,23 +51,32 @@ def invariant_buckets(prior: Prior, slots: int, buckets: Sequence[int]) -> tuple
     """
     stepped, device = incremental(prior, slots), prior.device
     generator = torch.Generator().manual_seed(0)
-    rows = torch.arange(slots, device=device)
-    positions = (rows % prior.codes).to(device)
+    positions = torch.arange(slots, device=device) % prior.codes
     tokens = torch.randint(prior.codebook, (slots,), generator=generator).to(device)
-    stepped.scramble(torch.Generator().manual_seed(1))
-    reference = stepped.step(tokens, positions, rows)
 
-    def agrees(bucket: int) -> bool:
-        if stepped.sequential:  # its steps have replaced what they read
-            stepped.scramble(torch.Generator().manual_seed(1))
-        chunks = [_filled(rows[start : start + bucket], bucket) for start in range(0, slots, bucket)]
-        return all(
-            torch.equal(stepped.step(tokens[chunk], positions[chunk], chunk), reference[chunk]) for chunk in chunks
-        )
+    def logits(bucket: int) -> Tensor:
+        stepped.scramble(torch.Generator().manual_seed(1))  # some steps replace what they read
+        found = torch.empty(slots, prior.codebook, device=device)
+        for rows in chunks(slots, bucket):
+            chunk = torch.tensor(rows, device=device)
+            found[chunk] = stepped.step(tokens[chunk], positions[chunk], chunk)
+        return found
 
-    return (*(bucket for bucket in buckets[:-1] if agrees(bucket)), slots)
+    return agreeing_buckets(slots, buckets, logits)
 
 
-def _filled(chunk: Tensor, size: int) -> Tensor:
-    """Repeat the last row of a short chunk until it has `size`."""
-    return torch.cat([chunk, chunk[-1:].expand(size - len(chunk))])
+def agreeing_buckets(slots: int, buckets: Sequence[int], compute: Callable[[int], Tensor]) -> tuple[int, ...]:
+    """Those batch sizes, ascending, by which the same is computed as by all `slots` rows at once; at least that one.
+
+    Args:
+        buckets: ascending, the last of which is `slots`.
+        compute: the same for every slot, in batches of a size.
+    """
+    reference = compute(slots)
+    return (*(bucket for bucket in buckets[:-1] if torch.equal(compute(bucket), reference)), slots)
+
+
+def chunks(slots: int, size: int) -> Iterator[list[int]]:
+    """All slots, so many at a time; the last of a chunk that is short is repeated."""
+    for start in range(0, slots, size):
+        yield [min(slot, slots - 1) for slot in range(start, start + size)]

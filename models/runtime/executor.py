@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.runtime.protocol import SampleRequest
+
 
 class Draw(NamedTuple):
     """How a sample's codes are drawn; valid, and with nothing left to interpret.
@@ -23,6 +25,17 @@ class Draw(NamedTuple):
     top_k: int
     top_p: float
     uniforms: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, request: SampleRequest, codebook: int, uniforms: NDArray[np.float64]) -> Draw:
+        """How a request that is in range wants codes drawn of so many, by these numbers."""
+        greedy = request.temperature == 0
+        return cls(
+            temperature=1.0 if greedy else request.temperature,
+            top_k=1 if greedy else min(request.top_k or codebook, codebook),
+            top_p=request.top_p,
+            uniforms=uniforms,
+        )
 
 
 class Executor(Protocol):

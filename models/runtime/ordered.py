@@ -70,14 +70,8 @@ class OrderedModel:
             raise AssertionError(f"host and device disagree about the positions of slots {wrong}")
 
     def _draw(self, request: SampleRequest) -> Draw:
-        codebook = self._vocabulary.codebook
-        greedy = request.temperature == 0
-        return Draw(
-            temperature=1.0 if greedy else request.temperature,
-            top_k=1 if greedy else min(request.top_k or codebook, codebook),
-            top_p=request.top_p,
-            uniforms=code_uniforms(request.seed, request.sample, self.total_codes),
-        )
+        uniforms = code_uniforms(request.seed, request.sample, self.total_codes)
+        return Draw.of(request, self._vocabulary.codebook, uniforms)
 
     def _check(self, request: SampleRequest) -> None:
         """Raise ValueError naming the field that is out of range."""

@@ -31,10 +31,12 @@ def attend(
     queries = qkv[:, 0, :, None]  # (B, heads, 1, size)
     keys[index[0], :, :, index[1]] = qkv[:, 1:]
     if x.device.type == "cpu":
-        # Each slot's memory is read where it lies, and no further than it is filled.
-        seen = [keys[slot, :, :, : place + 1].unsqueeze(1) for slot, place in zip(slots, places, strict=True)]
-        found = [scaled_dot_product_attention(query[None], *each) for query, each in zip(queries, seen, strict=True)]
-        attended = torch.cat(found)
+        # Each slot's memory is read where it lies, no further than it is filled, and once.
+        found = {
+            slot: scaled_dot_product_attention(queries[row, None], *keys[slot, :, None, :, : places[row] + 1])
+            for slot, row in {slot: row for row, slot in enumerate(slots)}.items()
+        }
+        attended = torch.cat([found[slot] for slot in slots])
     else:
         filled = max(places) + 1
         visible = torch.arange(filled, device=x.device) <= index[1][:, None]

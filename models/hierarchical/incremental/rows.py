@@ -31,13 +31,13 @@ def open_rows(weights: Matrices, memory: Memory, slots: Tensor, rows: Tensor) ->
         above = memory.above[index]
         above[slots, newest, reach : reach + width] = found
         down, right = bias.chunk(2, dim=-1)  # each (B, width or 1, 2 hidden)
-        gates = down + _windows(above[slots[:, None], order], 2 * reach + 1) @ layer.vertical
+        gates = down + _windows(above[slots[:, None], order], width) @ layer.vertical
         memory.beside[index, slots] = right + gates @ layer.across
         content, opening = gates.tanh_().chunk(2, dim=-1)
         found = torch.addcmul(content, content, opening)
 
 
-def _windows(rows: Tensor, columns: int) -> Tensor:
+def _windows(rows: Tensor, width: int) -> Tensor:
     """Rows (B, rows, width + columns - 1, F) -> what a filter sees at each place, (B, width, rows * columns * F)."""
-    seen = rows.unfold(2, columns, 1)  # (B, rows, width, F, columns)
-    return seen.permute(0, 2, 1, 4, 3).flatten(2)
+    starts = range(rows.shape[2] - width + 1)
+    return torch.cat([row[:, start : start + width] for row in rows.unbind(1) for start in starts], dim=-1)

@@ -53,23 +53,29 @@ class IncrementalPixelCNN:
         """
         self._memory.begin(slot, features)
 
+    def begin_with_noise(self, slot: int, seed: int) -> None:
+        """The same with features that mean nothing, for trials."""
+        like = self._memory.features
+        noise = torch.randn(like.shape[1:], dtype=like.dtype, generator=torch.Generator().manual_seed(seed))
+        self.begin(slot, noise.movedim(-1, 0).to(like.device))
+
     @torch.inference_mode()
     def step(self, slots: Sequence[int], places: Sequence[int], choose: Choose) -> Tensor:
         """Symbols of one more place of each slot.
 
         Args:
-            slots: B of them, all different.
+            slots: B of them; one that is named again does its work again.
             places: of each, the one after the last that it was stepped to.
             choose: is asked once for each channel, in order.
 
         Returns:
             (B, channels) int64.
         """
+        pairs = list(zip(slots, places, strict=True))
         index = torch.tensor((slots, places), device=self._device)
         at, columns = index[0], index[1] % self.width
-        if opening := [row for row, place in enumerate(places) if place % self.width == 0]:
-            rows = index if len(opening) == len(slots) else index[:, opening]
-            open_rows(self._weights, self._memory, rows[0], rows[1] // self.width)
+        if opening := {slot: place // self.width for slot, place in pairs if place % self.width == 0}:
+            self._open_rows(opening)
 
         def attention(layer: int, weights: Attention, x: Tensor) -> Tensor:
             return attend(weights, self._keys[layer], x, slots, places, (at, index[1]))
@@ -82,6 +88,12 @@ class IncrementalPixelCNN:
             known = embedded = self._symbols.with_one_more(known, channel, symbols[-1], index[1])
         self._remember(at, columns, embedded, place)
         return torch.stack(symbols, dim=1)
+
+    def _open_rows(self, opening: dict[int, int]) -> None:
+        """Of slots and their rows: on the CPU one after the other, so that nothing depends on how many there are."""
+        index = torch.tensor((list(opening), list(opening.values())), device=self._device)
+        for slots, rows in torch.split(index, 1 if self._device.type == "cpu" else len(opening), dim=1):
+            open_rows(self._weights, self._memory, slots, rows)
 
     def _before(self, slots: Tensor, columns: Tensor) -> list[list[Tensor]]:
         """By channel and layer, (B, 2 units of the channel): what rows above and places to the left give the gates."""

@@ -1,0 +1,82 @@
+"""What incremental sampling saves, measured against naive sampling in one run.
+
+Naive sampling runs the whole network for every symbol, and takes the same each time. So some of its passes are timed, in
+between, and their median stands for all. Incremental sampling is timed as it is, from the first place to the last.
+"""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.hierarchical.config import GatedPixelCNNConfig, Grid
+from models.hierarchical.hierarchy import ClassConditionalPrior
+from models.hierarchical.incremental import IncrementalPixelCNN
+
+LABELS = 10
+
+
+@torch.inference_mode()
+def benchmark_prior(config: GatedPixelCNNConfig, grid: Grid, batches: tuple[int, ...], passes: int) -> dict[str, Any]:
+    """Time a prior with random weights on the CPU.
+
+    Args:
+        batches: samples at a time.
+        passes: of naive sampling that are timed for each.
+    """
+    torch.manual_seed(0)
+    prior = ClassConditionalPrior(config, grid, LABELS).eval()
+    return {
+        "network": config.model_dump(),
+        "grid": grid.model_dump(),
+        "threads": torch.get_num_threads(),
+        "machine": platform.processor() or platform.machine(),
+        "rows": [_row(prior, grid, batch, passes) for batch in batches],
+    }
+
+
+def _row(prior: ClassConditionalPrior, grid: Grid, batch: int, passes: int) -> dict[str, Any]:
+    features = prior.condition(torch.arange(batch) % LABELS)
+    stepper = IncrementalPixelCNN(prior.network, grid.height, grid.width, batch, spatial=False)
+    symbols = torch.zeros(batch, grid.channels, grid.height, grid.width, dtype=torch.int64)
+    logits = torch.zeros(*symbols.shape, grid.values)
+    generator = torch.Generator().manual_seed(0)
+    prior.network(symbols, features)  # its first pass takes longer
+    naive, steps = list[float](), list[float]()
+    for slot in range(batch):
+        stepper.begin(slot, features[slot])
+    every = max(grid.places // passes, 1)
+    slots = list(range(batch))
+    for place in range(grid.places):
+        at = (place // grid.width, place % grid.width)
+
+        def choose(seen: Tensor, channel: int, at: tuple[int, int] = at) -> Tensor:
+            logits[:, channel, *at] = seen
+            return torch.multinomial(seen.softmax(-1), 1, generator=generator).squeeze(1)
+
+        began = time.perf_counter()
+        symbols[:, :, *at] = stepper.step(slots, [place] * batch, choose)
+        steps.append(time.perf_counter() - began)
+        if place % every == 0:
+            began = time.perf_counter()
+            prior.network(symbols, features)
+            naive.append(time.perf_counter() - began)
+    difference = (prior.network(symbols, features) - logits).abs().max().item()
+    naively, incrementally = statistics.median(naive) * grid.symbols, sum(steps)
+    return {
+        "batch": batch,
+        "naive_seconds": naively,
+        "naive_passes_timed": len(naive),
+        "incremental_seconds": incrementally,
+        "times_faster": naively / incrementally,
+        "step_ms": {
+            "median": 1000 * statistics.median(steps),
+            "row_start_median": 1000 * statistics.median(steps[:: grid.width]),
+        },
+        "largest_difference_of_logits": difference,
+    }

@@ -1,0 +1,177 @@
+"""Draw the symbols of a grid in slots, place by place; and whole hierarchies, grid by grid."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from models.config import SamplingDefaults
+from models.hierarchical.config import Grid
+from models.hierarchical.drawing import Draws
+from models.hierarchical.hierarchy import Hierarchy
+from models.hierarchical.incremental import IncrementalPixelCNN
+from models.hierarchical.pixelcnn import GatedPixelCNN
+from models.runtime.buckets import power_of_two_buckets
+from models.runtime.determinism import agreeing_buckets, chunks
+from models.runtime.executor import Draw
+from models.runtime.protocol import SampleRequest
+from models.runtime.randomness import code_uniforms
+from models.runtime.slots import SlotTable
+
+
+class GridSampler:
+    """A fixed number of slots, each with a grid that is being drawn, wherever it has got to.
+
+    A slot goes through `begin`, any number of `step`, `release`. What it draws does not depend, to the bit, on the
+    slots that step beside it: a step runs in the smallest batch size that was found to compute what all slots at once
+    would, filled up by doing a slot's work again.
+
+    Args:
+        network: in evaluation mode; its weights must not change any more.
+        grid: to be drawn.
+        slots: how many.
+        spatial: whether features differ from place to place, as a level's do, and not a label's.
+
+    Attributes:
+        buckets: those batch sizes, ascending.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, network: GatedPixelCNN, grid: Grid, slots: int, *, spatial: bool) -> None:
+        self.grid = grid
+        device = network.head.weight.device
+        self._stepper = IncrementalPixelCNN(network, grid.height, grid.width, slots, spatial=spatial)
+        self._table = SlotTable(slots, grid.places)
+        self._draws = Draws(grid, slots, device)
+        self._symbols = torch.zeros(slots, grid.channels, grid.places, dtype=torch.int64, device=device)
+        self.buckets = agreeing_buckets(slots, power_of_two_buckets(slots), self._trial)
+
+    @property
+    def slots(self) -> int:
+        """How many."""
+        return len(self._table)
+
+    @torch.inference_mode()
+    def begin(self, slot: int, features: Tensor, how: Draw) -> None:
+        """Occupy a free slot.
+
+        Args:
+            features: (condition, height or 1, width or 1).
+            how: with the uniform numbers of this grid's symbols.
+
+        Raises:
+            ValueError: if the slot is taken.
+        """
+        self._table.occupy(slot)
+        self._stepper.begin(slot, features)
+        self._draws.begin(slot, how)
+
+    @torch.inference_mode()
+    def step(self, slots: Sequence[int]) -> None:
+        """Draw all symbols of one more place in each named slot, at least one, no repeats.
+
+        Raises:
+            ValueError: if a slot is free or complete; then no slot has changed.
+        """
+        self._table.check_can_step(slots)
+        rows = self._rows(slots)
+        places = [self._table.position(slot) for slot in rows]
+        drawn = self._stepper.step(rows, places, self._draws.choose(rows, places))
+        self._symbols[rows, :, places] = drawn
+        self._table.advance(slots)
+
+    def position(self, slot: int) -> int:
+        """How many places an occupied slot has drawn. Raises ValueError if it is free."""
+        return self._table.position(slot)
+
+    def symbols(self, slots: Sequence[int]) -> Tensor:
+        """(B, C, H, W) int64; what lies past a slot's position means nothing."""
+        return self._symbols[list(slots)].view(-1, self.grid.channels, self.grid.height, self.grid.width)
+
+    def release(self, slot: int) -> None:
+        """Free an occupied slot. Raises ValueError if it is free."""
+        self._table.release(slot)
+
+    def _rows(self, slots: Sequence[int]) -> list[int]:
+        """The slots, and some of them again up to a batch size; in the full table every slot has its own row."""
+        bucket = self.buckets[bisect_left(self.buckets, len(slots))]
+        if bucket == self.slots:
+            chosen = set(slots)
+            return [slot if slot in chosen else slots[0] for slot in range(bucket)]
+        return [*slots, *[slots[-1]] * (bucket - len(slots))]
+
+    def _trial(self, bucket: int) -> Tensor:
+        """Logits of the first places of all slots, in batches of a size: (places, slots, C, V)."""
+        places, channels = min(self.grid.places, 2), self.grid.channels
+        generator = torch.Generator().manual_seed(0)
+        symbols = torch.randint(self.grid.values, (places, self.slots, channels), generator=generator)
+        found = torch.zeros(places, self.slots, channels, self.grid.values, dtype=torch.float64)
+        for slot in range(self.slots):
+            self._stepper.begin_with_noise(slot, slot)
+        for place in range(places):
+            for rows in chunks(self.slots, bucket):
+
+                def given(logits: Tensor, channel: int, place: int = place, rows: list[int] = rows) -> Tensor:
+                    found[place, rows, channel] = logits.double().cpu()
+                    return symbols[place, rows, channel].to(logits.device)
+
+                self._stepper.step(rows, [place] * len(rows), given)
+        return found
+
+
+def hows(requests: Sequence[SampleRequest], grids: Sequence[Grid], first: Sequence[int], index: int) -> list[Draw]:
+    """How the symbols of grid `index` are drawn, for each request; see `HierarchyConfig.first_symbols`."""
+    start, stop = first[index], first[index] + grids[index].symbols
+    streams = [code_uniforms(request.seed, request.sample, stop)[start:] for request in requests]
+    values = grids[index].values
+    return [Draw.of(request, values, stream) for request, stream in zip(requests, streams, strict=True)]
+
+
+@torch.inference_mode()
+def sample_symbols(
+    hierarchy: Hierarchy, labels: Sequence[int | None], seed: int, sampling: SamplingDefaults, batch: int = 64
+) -> list[Tensor]:
+    """Algorithm 4: draw a complete sample per label; sample i is keyed by (seed, i).
+
+    Args:
+        hierarchy: in evaluation mode.
+        batch: samples at a time.
+
+    Returns:
+        The symbols of every grid, pixels first: (N, C, H, W) int64 each, on the CPU.
+    """
+    requests = [SampleRequest(seed, index, label, **sampling.model_dump()) for index, label in enumerate(labels)]
+    config, prior = hierarchy.config, hierarchy.prior
+    grids, slots = config.grids, min(batch, len(labels))
+    null = prior.null_label
+    known = torch.tensor([null if label is None else label for label in labels], device=prior.labels.weight.device)
+    drawn: list[Tensor] = []
+    for index in reversed(range(len(grids))):
+        level = hierarchy.levels[index] if index < len(hierarchy.levels) else None
+        network = prior.network if level is None else level.local
+        sampler = GridSampler(network, grids[index], slots, spatial=level is not None)
+        how = hows(requests, grids, config.first_symbols, index)
+        parts = []
+        for start in range(0, len(labels), slots):
+            chunk = known[start : start + slots]
+            features = prior.condition(chunk) if level is None else level.condition(chunk)
+            parts.append(_draw_all(sampler, features, how[start : start + slots]))
+        known = torch.cat(parts)
+        drawn.append(known.cpu())
+    return drawn[::-1]
+
+
+def _draw_all(sampler: GridSampler, features: Tensor, how: list[Draw]) -> Tensor:
+    """Complete grids (B, C, H, W), in slots that are all free, and are again afterwards."""
+    slots = range(len(how))
+    for slot in slots:
+        sampler.begin(slot, features[slot], how[slot])
+    for _ in range(sampler.grid.places):
+        sampler.step(slots)
+    symbols = sampler.symbols(slots)
+    for slot in slots:
+        sampler.release(slot)
+    return symbols
