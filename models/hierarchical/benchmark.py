@@ -1,7 +1,7 @@
 """What incremental sampling saves, measured against naive sampling in one run.
 
-Naive sampling runs the whole network for every symbol, and takes the same each time. So some of its passes are timed, in
-between, and their median stands for all. Incremental sampling is timed as it is, from the first place to the last.
+Naive sampling runs the whole network for every symbol, and takes the same each time. So some of its passes are timed,
+in between, and their median stands for all. Incremental sampling is timed as it is, from the first place to the last.
 """
 
 from __future__ import annotations

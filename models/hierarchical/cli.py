@@ -47,7 +47,7 @@ def sizes(
     from models.hierarchical.named import NAMED
 
     counts = {name: parameters_by_part(_named(name), labels) for name in model or NAMED}
-    Console().print(_counts(counts))
+    Console().print(*[_counts(name, each) for name, each in counts.items()], sep="\n")
     if out is not None:
         out.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
 
@@ -91,17 +91,15 @@ def _named(name: str) -> HierarchyConfig:
     return NAMED[name]
 
 
-def _counts(counts: dict[str, dict[str, dict[str, int]]]) -> Table:
-    table = Table(title="parameters, in millions", title_justify="left")
-    parts = dict.fromkeys(part for model in counts.values() for of_parts in model.values() for part in of_parts)
-    columns = [part for part in parts if part != "prior"]
+def _counts(name: str, model: dict[str, dict[str, int]]) -> Table:
+    total = sum(sum(of_parts.values()) for of_parts in model.values())
+    table = Table(title=f"{name}: {_millions(total)} million parameters", title_justify="left")
+    columns = list(dict.fromkeys(part for of_parts in model.values() for part in of_parts if part != "prior"))
     for heading in ("", *columns, "all"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, model in counts.items():
-        table.add_row(name, *[""] * len(columns), _millions(sum(sum(each.values()) for each in model.values())))
-        for which, of_parts in model.items():
-            numbers = [_millions(of_parts[part]) if part in of_parts else "" for part in columns]
-            table.add_row(f"  {which}", *numbers, _millions(sum(of_parts.values())))
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    for which, of_parts in model.items():
+        numbers = [_millions(of_parts[part]) if part in of_parts else "" for part in columns]
+        table.add_row(which, *numbers, _millions(sum(of_parts.values())))
     return table
 
 
