@@ -2,6 +2,7 @@
 
 Naive sampling runs the whole network for every symbol, and takes the same each time. So some of its passes are timed,
 in between, and their median stands for all. Incremental sampling is timed as it is, from the first place to the last.
+Both by the clock, and by the processor time that they took, to which neighbours on a shared machine add less.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import platform
 import statistics
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -47,7 +48,7 @@ def _row(prior: ClassConditionalPrior, grid: Grid, batch: int, passes: int) -> d
     logits = torch.zeros(*symbols.shape, grid.values)
     generator = torch.Generator().manual_seed(0)
     prior.network(symbols, features)  # its first pass takes longer
-    naive, steps = list[float](), list[float]()
+    naive, steps = list[_Took](), list[_Took]()
     for slot in range(batch):
         stepper.begin(slot, features[slot])
     every = max(grid.places // passes, 1)
@@ -59,24 +60,44 @@ def _row(prior: ClassConditionalPrior, grid: Grid, batch: int, passes: int) -> d
             logits[:, channel, *at] = seen
             return torch.multinomial(seen.softmax(-1), 1, generator=generator).squeeze(1)
 
-        began = time.perf_counter()
+        began = _now()
         symbols[:, :, *at] = stepper.step(slots, [place] * batch, choose)
-        steps.append(time.perf_counter() - began)
+        steps.append(_since(began))
         if place % every == 0:
-            began = time.perf_counter()
+            began = _now()
             prior.network(symbols, features)
-            naive.append(time.perf_counter() - began)
+            naive.append(_since(began))
     difference = (prior.network(symbols, features) - logits).abs().max().item()
-    naively, incrementally = statistics.median(naive) * grid.symbols, sum(steps)
+    naively = _Took(*[statistics.median(times) * grid.symbols for times in zip(*naive, strict=True)])
+    incrementally = _Took(*[sum(times) for times in zip(*steps, strict=True)])
+    by_clock = [took.clock for took in steps]
     return {
         "batch": batch,
-        "naive_seconds": naively,
+        "naive_seconds": naively.clock,
+        "naive_processor_seconds": naively.processor,
         "naive_passes_timed": len(naive),
-        "incremental_seconds": incrementally,
-        "times_faster": naively / incrementally,
+        "incremental_seconds": incrementally.clock,
+        "incremental_processor_seconds": incrementally.processor,
+        "times_faster": naively.clock / incrementally.clock,
+        "times_less_processor_time": naively.processor / incrementally.processor,
         "step_ms": {
-            "median": 1000 * statistics.median(steps),
-            "row_start_median": 1000 * statistics.median(steps[:: grid.width]),
+            "median": 1000 * statistics.median(by_clock),
+            "row_start_median": 1000 * statistics.median(by_clock[:: grid.width]),
         },
         "largest_difference_of_logits": difference,
     }
+
+
+class _Took(NamedTuple):
+    """Seconds, or when they began to be counted."""
+
+    clock: float
+    processor: float
+
+
+def _now() -> _Took:
+    return _Took(time.perf_counter(), time.process_time())
+
+
+def _since(began: _Took) -> _Took:
+    return _Took(*(now - then for now, then in zip(_now(), began, strict=True)))
