@@ -55,19 +55,22 @@ class GridSampler:
         return len(self._table)
 
     @torch.inference_mode()
-    def begin(self, slot: int, features: Tensor, how: Draw) -> None:
+    def begin(self, slot: int, features: Tensor, how: Draw, given: Tensor | None = None) -> None:
         """Occupy a free slot.
 
         Args:
             features: (condition, height or 1, width or 1).
             how: with the uniform numbers of this grid's symbols.
+            given: symbols of the first places, (n, C) int64, which the slot's first n steps take instead of drawing.
 
         Raises:
             ValueError: if the slot is taken.
         """
         self._table.occupy(slot)
         self._stepper.begin(slot, features)
-        self._draws.begin(slot, how)
+        self._draws.begin(slot, how, None if given is None else given.flatten())
+        if given is not None:
+            self._symbols[slot, :, : len(given)] = given.t()
 
     @torch.inference_mode()
     def step(self, slots: Sequence[int]) -> None:
@@ -88,12 +91,28 @@ class GridSampler:
         return self._table.position(slot)
 
     def symbols(self, slots: Sequence[int]) -> Tensor:
-        """(B, C, H, W) int64; what lies past a slot's position means nothing."""
+        """(B, C, H, W) int64; what lies past a slot's position, and was not given, means nothing."""
         return self._symbols[list(slots)].view(-1, self.grid.channels, self.grid.height, self.grid.width)
 
     def release(self, slot: int) -> None:
         """Free an occupied slot. Raises ValueError if it is free."""
         self._table.release(slot)
+
+    def holds(self, slot: int) -> bool:
+        """Whether a slot is occupied."""
+        return self._table.is_taken(slot)
+
+    def draw_all(self, features: Tensor, how: Sequence[Draw]) -> Tensor:
+        """Complete grids (B, C, H, W) int64, in slots that are all free, and are again afterwards."""
+        slots = range(len(how))
+        for slot in slots:
+            self.begin(slot, features[slot], how[slot])
+        for _ in range(self.grid.places):
+            self.step(slots)
+        symbols = self.symbols(slots)
+        for slot in slots:
+            self.release(slot)
+        return symbols
 
     def _rows(self, slots: Sequence[int]) -> list[int]:
         """The slots, and some of them again up to a batch size; in the full table every slot has its own row."""
@@ -158,20 +177,7 @@ def sample_symbols(
         for start in range(0, len(labels), slots):
             chunk = known[start : start + slots]
             features = prior.condition(chunk) if level is None else level.condition(chunk)
-            parts.append(_draw_all(sampler, features, how[start : start + slots]))
+            parts.append(sampler.draw_all(features, how[start : start + slots]))
         known = torch.cat(parts)
         drawn.append(known.cpu())
     return drawn[::-1]
-
-
-def _draw_all(sampler: GridSampler, features: Tensor, how: list[Draw]) -> Tensor:
-    """Complete grids (B, C, H, W), in slots that are all free, and are again afterwards."""
-    slots = range(len(how))
-    for slot in slots:
-        sampler.begin(slot, features[slot], how[slot])
-    for _ in range(sampler.grid.places):
-        sampler.step(slots)
-    symbols = sampler.symbols(slots)
-    for slot in slots:
-        sampler.release(slot)
-    return symbols

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.runtime.executor import Draw, Executor
-from models.runtime.protocol import Decoded, SampleRequest
+from models.runtime.protocol import Decoded, SampleRequest, check_request
 from models.runtime.randomness import code_uniforms
 from models.runtime.slots import SlotTable
 from models.vocabulary import Vocabulary
@@ -74,18 +74,6 @@ class OrderedModel:
         return Draw.of(request, self._vocabulary.codebook, uniforms)
 
     def _check(self, request: SampleRequest) -> None:
-        """Raise ValueError naming the field that is out of range."""
-        labels = self._vocabulary.null_label
-        limits = {
-            "seed": 0 <= request.seed < 2**63,
-            "sample": 0 <= request.sample < 2**32,
-            "label": request.label is None or 0 <= request.label < labels,
-            "temperature": request.temperature >= 0,
-            "top_k": request.top_k >= 0,
-            "top_p": 0 < request.top_p <= 1,
-            "codes": len(request.codes) <= self.total_codes
-            and all(0 <= code < self._vocabulary.codebook for code in request.codes),
-        }
-        for field, fits in limits.items():
-            if not fits:
-                raise ValueError(f"{field} is out of range: {getattr(request, field)!r}")
+        codebook = self._vocabulary.codebook
+        fit = len(request.codes) <= self.total_codes and all(0 <= code < codebook for code in request.codes)
+        check_request(request, self._vocabulary.null_label, codes_fit=fit)

@@ -36,6 +36,27 @@ class SampleRequest:
     codes: tuple[int, ...] = ()
 
 
+def check_request(request: SampleRequest, labels: int, *, codes_fit: bool) -> None:
+    """Raise ValueError naming the field that is out of range.
+
+    Args:
+        labels: how many the model has.
+        codes_fit: whether it could have drawn the codes that are given.
+    """
+    limits = {
+        "seed": 0 <= request.seed < 2**63,
+        "sample": 0 <= request.sample < 2**32,
+        "label": request.label is None or 0 <= request.label < labels,
+        "temperature": request.temperature >= 0,
+        "top_k": request.top_k >= 0,
+        "top_p": 0 < request.top_p <= 1,
+        "codes": codes_fit,
+    }
+    for field, fits in limits.items():
+        if not fits:
+            raise ValueError(f"{field} is out of range: {getattr(request, field)!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """Complete samples decoded from the codes that their slots held.

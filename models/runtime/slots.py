@@ -45,6 +45,10 @@ class SlotTable:
         for slot in slots:
             self._positions[slot] = self.position(slot) + 1
 
+    def is_taken(self, slot: int) -> bool:
+        """Whether a slot, which exists, is taken."""
+        return self._positions[slot] is not None
+
     def release(self, slot: int) -> None:
         """Free a taken slot. Raises ValueError if it is free."""
         self.position(slot)

@@ -1,0 +1,195 @@
+"""A hierarchy as an `AnytimeModel`: whatever has been drawn when time runs out, the rest of the picture is guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.hierarchical import packing
+from models.hierarchical.hierarchy import Hierarchy
+from models.hierarchical.residual import intensities
+from models.hierarchical.sampling import GridSampler, hows
+from models.runtime.buckets import power_of_two_buckets
+from models.runtime.executor import Draw
+from models.runtime.protocol import Decoded, SampleRequest, check_request
+from models.runtime.slots import SlotTable
+
+
+class HierarchicalModel:
+    """Fixed slots, each somewhere in its sequence of codes: first the topmost grid, then grid after grid to the pixels.
+
+    A code is all symbols of one place. After any number of them there is a picture:
+
+    - topmost codes that are not there yet are filled in by one parallel pass of the prior, its likeliest given those
+      that are and, for the others, what it would most likely draw for the label from the beginning;
+    - of a grid below that is partly drawn, the auxiliary decoder's guess has been replaced as far as drawing has come;
+    - the grids below that are guessed by their auxiliary decoders.
+
+    Codes that are given are read one place at a time, by the first step after them.
+
+    Args:
+        hierarchy: in evaluation mode; its weights must not change any more.
+        slots: how many.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, hierarchy: Hierarchy, slots: int) -> None:
+        config = hierarchy.config
+        self.total_codes = packing.total_codes(config)
+        self.slots = slots
+        self.buckets = power_of_two_buckets(slots)
+        self._hierarchy, self._config = hierarchy, config
+        self._table = SlotTable(slots, self.total_codes)
+        networks = [*(level.local for level in hierarchy.levels), hierarchy.prior.network]
+        top = len(networks) - 1
+        self._samplers = [
+            GridSampler(network, grid, slots, spatial=index < top)
+            for index, (network, grid) in enumerate(zip(networks, config.grids, strict=True))
+        ]
+        self._requests: dict[int, SampleRequest] = {}
+        self._device = hierarchy.prior.labels.weight.device
+        self._likeliest = self._draw_likeliest()
+
+    @torch.inference_mode()
+    def begin(self, slot: int, request: SampleRequest) -> None:
+        """See `AnytimeModel.begin`."""
+        codes_fit = packing.fit(request.codes, self._config)
+        check_request(request, self._hierarchy.prior.null_label, codes_fit=codes_fit)
+        self._table.occupy(slot, len(request.codes))
+        self._requests[slot] = request
+        for index in packing.parts(request.codes, self._config):
+            self._begin_grid(slot, index)
+
+    @torch.inference_mode()
+    def step(self, slots: Sequence[int], codes: int = 1) -> None:
+        """See `AnytimeModel.step`."""
+        self._table.check_can_step(slots, codes)
+        for _ in range(codes):
+            drawing: dict[int, list[int]] = {}
+            for slot in slots:
+                drawing.setdefault(self._prepared(slot), []).append(slot)
+            for index, members in drawing.items():
+                self._samplers[index].step(members)
+            self._table.advance(slots)
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)  # else a worker would learn nothing of what a step takes
+
+    @torch.inference_mode()
+    def decode(self, slots: Sequence[int]) -> Decoded:
+        """See `AnytimeModel.decode`."""
+        together: dict[int, list[int]] = {}
+        for slot in slots:
+            together.setdefault(self._reached(slot).grid, []).append(slot)
+        media: dict[int, Tensor] = {}
+        for index, members in together.items():
+            symbols = self._filled(index, members)
+            for level in reversed(self._hierarchy.levels[:index]):
+                symbols = level.guess(symbols)
+            shown = intensities(symbols, self._config.pixels).cpu()
+            media.update(zip(members, shown, strict=True))
+        found = torch.stack([media[slot] for slot in slots]).numpy()
+        return Decoded(found.astype(np.float32, copy=False), self.codes(slots))
+
+    def codes(self, slots: Sequence[int]) -> list[list[int]]:
+        """The codes that each slot holds so far."""
+        return [self._codes(slot) for slot in slots]
+
+    def position(self, slot: int) -> int:
+        """See `AnytimeModel.position`."""
+        return self._table.position(slot)
+
+    def release(self, slot: int) -> None:
+        """See `AnytimeModel.release`."""
+        self._table.release(slot)
+        del self._requests[slot]
+        for sampler in self._samplers:
+            if sampler.holds(slot):
+                sampler.release(slot)
+
+    def check_integrity(self) -> None:
+        """See `AnytimeModel.check_integrity`."""
+        wrong = [slot for slot in range(self.slots) if not self._agrees(slot)]
+        if wrong:
+            raise AssertionError(f"grids and the slot table disagree about slots {wrong}")
+
+    def _agrees(self, slot: int) -> bool:
+        """Whether no grid of a slot has drawn more than it should, and none of a free slot has anything."""
+        if not self._table.is_taken(slot):
+            return slot not in self._requests and not any(sampler.holds(slot) for sampler in self._samplers)
+        index, places = self._reached(slot)
+        drawn = [sampler.position(slot) if sampler.holds(slot) else 0 for sampler in self._samplers]
+        return slot in self._requests and not any(drawn[:index]) and drawn[index] <= places
+
+    def _reached(self, slot: int) -> packing.Reached:
+        return packing.reached(self._config, self._table.position(slot))
+
+    def _prepared(self, slot: int) -> int:
+        """The grid that a slot's next code belongs to, begun, and what is given of it read."""
+        index, places = self._reached(slot)
+        sampler = self._samplers[index]
+        if not sampler.holds(slot):
+            self._begin_grid(slot, index)
+        while sampler.position(slot) < places:
+            sampler.step([slot])
+        return index
+
+    def _begin_grid(self, slot: int, index: int) -> None:
+        """By itself, so that nothing depends on the slots beside it; the grids above are complete."""
+        request, grids = self._requests[slot], self._config.grids
+        (how,) = hows([request], grids, self._config.first_symbols, index)
+        given = packing.parts(request.codes, self._config).get(index)
+        symbols = None if given is None else packing.unpacked(given, grids[index]).to(self._device)
+        self._samplers[index].begin(slot, self._condition(slot, index)[0], how, symbols)
+
+    def _condition(self, slot: int, index: int) -> Tensor:
+        """What a grid is drawn by: the label, or the codes of the grid above."""
+        if index == len(self._hierarchy.levels):
+            return self._hierarchy.prior.condition(self._labels([slot]))
+        return self._hierarchy.levels[index].condition(self._samplers[index + 1].symbols([slot]))
+
+    def _labels(self, slots: Sequence[int]) -> Tensor:
+        null = self._hierarchy.prior.null_label
+        labels = [self._requests[slot].label for slot in slots]
+        return torch.tensor([null if label is None else label for label in labels], device=self._device)
+
+    def _codes(self, slot: int) -> list[int]:
+        """Of one slot."""
+        left, found = self._table.position(slot), list[int]()
+        for index in reversed(range(len(self._samplers))):
+            grid = self._config.grids[index]
+            if places := min(left, grid.places):
+                symbols = self._samplers[index].symbols([slot])[0].flatten(1)[:, :places]
+                found += packing.packed(symbols.t(), grid)
+                left -= places
+        return found
+
+    def _filled(self, index: int, slots: Sequence[int]) -> Tensor:
+        """A grid (B, C, H, W) int64 of slots that have reached it, guessed where it is not drawn."""
+        grid = self._config.grids[index]
+        places = torch.tensor([self._reached(slot).places for slot in slots], device=self._device)
+        drawn = torch.arange(grid.places, device=self._device) < places[:, None]
+        drawn = drawn.view(-1, 1, grid.height, grid.width)
+        known = self._samplers[index].symbols(slots)
+        if drawn.all():
+            return known
+        if index < len(self._hierarchy.levels):
+            guess = self._hierarchy.levels[index].guess(self._samplers[index + 1].symbols(slots))
+        else:
+            labels = self._labels(slots)
+            assumed = torch.where(drawn, known, self._likeliest[labels])
+            guess = self._hierarchy.prior(assumed, labels).argmax(-1)
+        return torch.where(drawn, known, guess)
+
+    def _draw_likeliest(self) -> Tensor:
+        """For each label and none, what the prior draws at temperature 0: (labels + 1, C, H, W) int64."""
+        prior, grid, sampler = self._hierarchy.prior, self._config.grids[-1], self._samplers[-1]
+        features = prior.condition(torch.arange(prior.null_label + 1, device=self._device))
+        how = Draw.of(SampleRequest(0, temperature=0), grid.values, np.zeros(grid.symbols))
+        found = []
+        for start in range(0, len(features), self.slots):
+            chunk = features[start : start + self.slots]
+            found.append(sampler.draw_all(chunk, [how] * len(chunk)))
+        return torch.cat(found)
