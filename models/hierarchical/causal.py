@@ -26,19 +26,20 @@ class OrderedConvolution(nn.Conv2d):
         strict: whether of its own place a unit sees only channels before its own (mask A).
     """
 
-    mask: Tensor
+    mask: Tensor | None  # None where nothing is left out, which is nearly everywhere if there is one channel
 
     def __init__(
         self, inputs: Tensor, outputs: Tensor, *, left: int = 0, strict: bool = False, bias: bool = True
     ) -> None:
         super().__init__(len(inputs), len(outputs), (1, left + 1), bias=bias)
         before = inputs < outputs[:, None] if strict else inputs <= outputs[:, None]
-        mask = torch.ones(self.weight.shape, device="cpu")
-        mask[:, :, 0, left] = before.float()
+        mask = None
+        if not before.all():
+            mask = torch.ones(self.weight.shape, device="cpu")
+            mask[:, :, 0, left] = before.float()
         self.register_buffer("mask", mask, persistent=False)
         self.inputs, self.outputs = inputs, outputs
         self._left, self._strict = left, strict
-        self._masks = not bool(before.all())
 
     @property
     def channels(self) -> int:
@@ -56,7 +57,7 @@ class OrderedConvolution(nn.Conv2d):
     @property
     def effective(self) -> Tensor:
         """The weights that count, (outputs, inputs, 1, left + 1)."""
-        return self.weight * self.mask if self._masks else self.weight
+        return self.weight if self.mask is None else self.weight * self.mask
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""

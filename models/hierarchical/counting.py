@@ -14,7 +14,8 @@ LEVEL_PARTS = ("encoder", "bottleneck", "auxiliary", "teacher", "modulator", "lo
 
 def parameters(module: nn.Module) -> int:
     """Of a network, those that count: what masks leave out of a convolution is not among them."""
-    masked = sum(int((part.mask == 0).sum()) for part in module.modules() if isinstance(part, OrderedConvolution))
+    convolutions = [part for part in module.modules() if isinstance(part, OrderedConvolution)]
+    masked = sum(int((each.mask == 0).sum()) for each in convolutions if each.mask is not None)
     return sum(parameter.numel() for parameter in module.parameters()) - masked
 
 

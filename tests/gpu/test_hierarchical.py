@@ -37,18 +37,18 @@ def test_stepping_on_the_device_is_the_full_pass_there(attention: int) -> None:
         places = [turn - slot for slot in slots]
         if turn < SLOTS:
             stepper.begin(turn, features[turn])
-        rows, columns = (
-            torch.tensor(each).cuda() for each in zip(*(divmod(p, grid.width) for p in places), strict=True)
-        )
-        which = torch.tensor(slots).cuda()
+        which, at = torch.tensor(slots).cuda(), torch.tensor(places).cuda()
+        rows, columns = at // grid.width, at % grid.width
 
         def check(
             logits: torch.Tensor,
             channel: int,
-            at: tuple[torch.Tensor, ...] = (which, rows, columns),
+            which: torch.Tensor = which,
+            rows: torch.Tensor = rows,
+            columns: torch.Tensor = columns,
         ) -> torch.Tensor:
-            torch.testing.assert_close(logits, expected[at[0], channel, at[1], at[2]], rtol=1e-4, atol=1e-4)
-            return symbols[at[0], channel, at[1], at[2]]
+            torch.testing.assert_close(logits, expected[which, channel, rows, columns], rtol=1e-4, atol=1e-4)
+            return symbols[which, channel, rows, columns]
 
         stepper.step(slots, places, check)
 
@@ -58,7 +58,5 @@ def test_samples_are_those_of_the_cpu() -> None:
     config = hierarchy_config(level_config(channels=2), level_config(), channels=3)
     on_cpu = random_hierarchy(config, torch.float64)
     there = random_hierarchy(config, torch.float64).cuda()
-    for here, drawn in zip(
-        *(sample_symbols(each, [0, 1, None], 3, SamplingDefaults()) for each in (on_cpu, there)), strict=True
-    ):
-        assert torch.equal(here, drawn)
+    here, drawn = (sample_symbols(each, [0, 1, None], 3, SamplingDefaults()) for each in (on_cpu, there))
+    assert all(torch.equal(*each) for each in zip(here, drawn, strict=True))

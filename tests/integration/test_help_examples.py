@@ -129,7 +129,7 @@ def test_it_is_understood(example: Example) -> None:
     while hasattr(command, "resolve_command"):
         name, command, words = command.resolve_command(context, words)
         context = command.make_context(name, list(words), parent=context)
-    assert example.command.split()[-1] in (command.name, "anytime", "bundle", "bench", "keys")
+    assert example.command.split()[-1] in (command.name, "anytime", "bundle", "bench", "hierarchy", "keys")
 
 
 @pytest.mark.parametrize("example", [each for each in RUN if each not in SERVING], ids=lambda each: each.text)

@@ -1,6 +1,6 @@
 """Random interleavings of begin, step, decode and release keep a hierarchical model's promises.
 
-A slot draws what its request draws alone, whoever is beside it, and also from codes that are given; and it decodes to the
+A slot draws what its request draws alone, whoever is beside it, and also from codes that are given. It decodes to the
 same whole picture.
 """
 
