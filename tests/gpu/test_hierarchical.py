@@ -25,14 +25,15 @@ SLOTS = 5
 
 @pytest.mark.parametrize("attention", [0, 2])
 def test_stepping_on_the_device_is_the_full_pass_there(attention: int) -> None:
-    """Slots are at different places, so that rows begin and keys end at different times."""
+    """In double precision; slots are at different places, so that rows begin and keys end at different times."""
     grid = Grid(channels=1 if attention else 3, height=6, width=7, bits=4)
     config = GatedPixelCNNConfig(layers=4, hidden=24, residual=32, attention=attention, heads=3, timing="concat")
-    network = random_network(config, grid).cuda()
-    symbols, features = random_symbols(grid, SLOTS).cuda(), random_features(grid, SLOTS, spatial=True).cuda()
+    network = random_network(config, grid, torch.float64).cuda()
+    symbols = random_symbols(grid, SLOTS).cuda()
+    features = random_features(grid, SLOTS, spatial=True, dtype=torch.float64).cuda()
     expected = network(symbols, features)
     stepper = IncrementalPixelCNN(network, grid.height, grid.width, SLOTS, spatial=True)
-    for turn in range(grid.places + SLOTS):
+    for turn in range(grid.places + SLOTS - 1):
         slots = [slot for slot in range(SLOTS) if 0 <= turn - slot < grid.places]
         places = [turn - slot for slot in slots]
         if turn < SLOTS:
@@ -47,7 +48,7 @@ def test_stepping_on_the_device_is_the_full_pass_there(attention: int) -> None:
             rows: torch.Tensor = rows,
             columns: torch.Tensor = columns,
         ) -> torch.Tensor:
-            torch.testing.assert_close(logits, expected[which, channel, rows, columns], rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(logits, expected[which, channel, rows, columns], rtol=1e-9, atol=1e-9)
             return symbols[which, channel, rows, columns]
 
         stepper.step(slots, places, check)

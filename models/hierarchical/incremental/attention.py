@@ -31,15 +31,23 @@ def attend(
     queries = qkv[:, 0, :, None]  # (B, heads, 1, size)
     keys[index[0], :, :, index[1]] = qkv[:, 1:]
     if x.device.type == "cpu":
-        # Each slot's memory is read where it lies, no further than it is filled, and once.
-        found = {
-            slot: scaled_dot_product_attention(queries[row, None], *keys[slot, :, None, :, : places[row] + 1])
-            for slot, row in {slot: row for row, slot in enumerate(slots)}.items()
-        }
-        attended = torch.cat([found[slot] for slot in slots])
+        attended = one_by_one(queries, keys, slots, places)
     else:
-        filled = max(places) + 1
-        visible = torch.arange(filled, device=x.device) <= index[1][:, None]
-        of_keys, values = keys[:, :, :, :filled].index_select(0, index[0]).unbind(1)
-        attended = scaled_dot_product_attention(queries, of_keys, values, attn_mask=visible[:, None, None])
+        attended = together(queries, keys, index, max(places) + 1)
     return torch.addmm(x, attended.flatten(1), weights.project)
+
+
+def one_by_one(queries: Tensor, keys: Tensor, slots: Sequence[int], places: Sequence[int]) -> Tensor:
+    """Each slot's memory is read where it lies, no further than it is filled, and once: (B, heads, 1, size)."""
+    found = {
+        slot: scaled_dot_product_attention(queries[row, None], *keys[slot, :, None, :, : places[row] + 1])
+        for slot, row in {slot: row for row, slot in enumerate(slots)}.items()
+    }
+    return torch.cat([found[slot] for slot in slots])
+
+
+def together(queries: Tensor, keys: Tensor, index: tuple[Tensor, Tensor], filled: int) -> Tensor:
+    """The same in a few operations, what lies past each slot's place masked; none is at place `filled` or later."""
+    visible = torch.arange(filled, device=queries.device) <= index[1][:, None]
+    of_keys, values = keys[:, :, :, :filled].index_select(0, index[0]).unbind(1)
+    return scaled_dot_product_attention(queries, of_keys, values, attn_mask=visible[:, None, None])

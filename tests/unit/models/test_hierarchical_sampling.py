@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.config import SamplingDefaults
 from models.hierarchical.benchmark import benchmark_prior
 from models.hierarchical.config import GatedPixelCNNConfig, Grid, HierarchyConfig
+from models.hierarchical.incremental.attention import one_by_one, together
 from models.hierarchical.naive import draw_naively
 from models.hierarchical.sampling import GridSampler, hows, sample_symbols
 from models.runtime.executor import Draw
@@ -124,6 +125,17 @@ def test_a_whole_sample_takes_no_more_arithmetic_than_one_full_pass(attention: i
         for _ in range(grid.places):
             sampler.step([0])
     assert 0.5 * full.get_total_flops() < whole.get_total_flops() <= full.get_total_flops()
+
+
+def test_slots_attend_together_as_they_do_one_by_one() -> None:
+    """Together is the way of devices other than the CPU; one slot is named twice, as padding does."""
+    generator = torch.Generator().manual_seed(0)
+    keys = torch.randn(4, 2, 3, 9, 5, generator=generator)  # (slots, keys and values, heads, places, size)
+    queries = torch.randn(4, 3, 1, 5, generator=generator)
+    queries[3] = queries[2]
+    slots, places = [3, 0, 1, 1], [8, 0, 4, 4]
+    expected = one_by_one(queries, keys, slots, places)
+    torch.testing.assert_close(together(queries, keys, (torch.tensor(slots), torch.tensor(places)), 9), expected)
 
 
 def test_the_benchmark_measures_both_ways_and_compares_them() -> None:
