@@ -11,6 +11,11 @@ def unix_seconds() -> int:
     return int(time.time())
 
 
+def unix_nanoseconds() -> int:
+    """Nanoseconds since 1970, for what is compared with what other machines say. Nothing is timed by it."""
+    return time.time_ns()
+
+
 class Clock(Protocol):
     """A monotonic clock in seconds, comparable only with itself."""
 

@@ -160,6 +160,7 @@ class Metrics:
             "anytime_model_info", "Always 1, for each model that answers.", ("model", "version"), registry=self.registry
         )
         self._bundles = self._gauge("bundles", "Bundles by what became of them.", "state")
+        self._spans = self._counter("traced_requests", "Requests whose spans were to be exported.", "result")
         build = self._gauge("build_info", "Always 1; the version is the label.", "version")
         build(package_version()).set(1)
 
@@ -276,6 +277,10 @@ class Metrics:
             self._quality(model),
             self._phases.of(model),
         )
+
+    def traced(self, result: str, requests: int) -> None:
+        """What became of the spans of so many requests: `exported`, `failed` or `dropped`. From any thread."""
+        self._spans(result).inc(requests)
 
     def encode_ended(self, model: str, outcome: Outcome) -> None:
         """Count one request to encode, at its end. `model` is a loaded model's name or UNKNOWN."""

@@ -87,6 +87,22 @@ class Settings(BaseSettings):
     shutdown_timeout: float = Field(10, gt=0, description="Seconds to answer running requests on SIGTERM.")
     record_costs: Path | None = Field(None, description="Folder for what operations took, to simulate with.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much to log.")
+    log_format: Literal["auto", "json", "human"] = Field(
+        "auto", description="How to log: lines of JSON, or text; auto takes text where a terminal shows it."
+    )
+    otlp_endpoint: str | None = Field(
+        None, description="Address of an OpenTelemetry collector, as http://collector:4318, to export spans to."
+    )
+    trace_ratio: float = Field(
+        1.0, ge=0, le=1, description="Share of requests to export of those whose callers have no trace of their own."
+    )
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _endpoint_is_an_address(cls, text: str | None) -> str | None:
+        if text is not None and not re.fullmatch(r"https?://[^/\s]+\S*", text):
+            raise ValueError(f"{text} is not the address of a collector: http://collector:4318")
+        return text
 
     @property
     def origins(self) -> frozenset[str]:

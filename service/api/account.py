@@ -12,6 +12,8 @@ from service.api.server import Server
 from service.errors import ServiceError
 from service.metrics import UNKNOWN
 from service.outcomes import Outcome, StopReason
+from service.pool import Ticket
+from service.telemetry.tracer import Phases
 
 STALL_SECONDS = 0.05
 """A hand-over to the transport that takes longer has waited for the reader, and says nothing of the server's speed."""
@@ -26,6 +28,11 @@ class Account:
     Args:
         arrival: when it was received, in seconds on the server's clock.
         client: who asks, if anybody keeps count.
+
+    Attributes:
+        begun_ms: from the receipt until the pool had the request.
+        phases: what an answered request's time went into from then on.
+        result: what it was answered with, if that are samples.
     """
 
     def __init__(self, server: Server, arrival: float, client: Client | None = None) -> None:
@@ -39,6 +46,10 @@ class Account:
         self.deadline_ms = math.inf  # until the request is known to have one
         self.outcome: Outcome | None = None
         self.facts: dict[str, object] = {}
+        self.begun_ms = 0.0
+        self.phases: Phases = ()
+        self.result: messages.Result | None = None
+        self._tickets: tuple[Ticket, ...] = ()
         self._inside = False
         self._accepted = False
         self._previewed = False
@@ -82,10 +93,12 @@ class Account:
         """Milliseconds since the receipt."""
         return (self.clock.now() - self.arrival) * 1000
 
-    def accepted(self, ticket_id: str) -> None:
-        """The pool took the request."""
+    def accepted(self, *tickets: Ticket) -> None:
+        """The pool took the request, as the parts that it is made of."""
         self._accepted = True
-        self.facts["id"] = ticket_id
+        self._tickets = tickets
+        self.begun_ms = self.elapsed_ms()
+        self.facts["id"] = tickets[0].id
 
     def previewed(self) -> None:
         """A preview was handed to the transport."""
@@ -100,6 +113,14 @@ class Account:
         if self._end(Outcome(reason)):
             now = self.clock.now()
             self.metrics.answered(self.model, result, now - self.arrival, self.deadline - now)
+            self.result = result
+            timing = result.timing
+            self.phases = (
+                ("queue", timing.queue_ms),
+                ("sample", timing.sample_ms),
+                ("decode", timing.decode_ms),
+                ("encode", timing.encode_ms),
+            )
             self.facts["codes"] = [len(output.codes) for output in result.outputs]
             self.facts["slack_ms"] = round((self.deadline - now) * 1000, 3)
 
@@ -124,7 +145,9 @@ class Account:
     def log_fields(self) -> dict[str, object]:
         """What the log says of this request."""
         deadline_ms = self.deadline_ms if math.isfinite(self.deadline_ms) else None
-        return {"model": self.model, "outcome": self.outcome, "deadline_ms": deadline_ms, **self.facts}
+        had = sorted({ticket.worker for ticket in self._tickets if ticket.worker is not None})
+        fixed = {"model": self.model, "outcome": self.outcome, "deadline_ms": deadline_ms, "workers": had or None}
+        return {**fixed, **self.facts}
 
     def _end(self, outcome: Outcome) -> bool:
         """Record the first ending; False if there was one before."""
@@ -144,9 +167,14 @@ class Account:
 class EncodeAccount(Account):
     """The same of a request to encode, which is counted among its own."""
 
-    def encoded(self, codes: int) -> None:
-        """The last byte of an answer with so many codes was handed to the transport."""
+    def encoded(self, codes: int, phases: Phases) -> None:
+        """The last byte of an answer with so many codes was handed to the transport.
+
+        Args:
+            phases: what its time went into, from its receipt on.
+        """
         if self._end(Outcome.COMPLETE):
+            self.phases = phases
             now = self.clock.now()
             self.metrics.encoded(self.model, now - self.arrival, self.deadline - now)
             self.facts["codes"] = [codes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 
@@ -21,9 +22,11 @@ from service.api.openai import images
 from service.api.server import Server
 from service.codec import Codec
 from service.errors import ServiceError
+from service.log_lines import for_people, human_lines
 from service.metrics import Metrics, package_version
 from service.pool import Pool
 from service.settings import Settings
+from service.telemetry.launch import start_tracing
 
 _ROUTERS = (
     generate.router,
@@ -38,6 +41,7 @@ _ROUTERS = (
     health.router,
     playground.router,
 )
+_FLUSH_S = 1.0
 _ENDPOINTS = {
     generate.GENERATE_PATH: generate.generate,
     decode.DECODE_PATH: decode.decode,
@@ -57,19 +61,21 @@ def create_app(
         pool, codec: instead of those made from the settings; then `metrics` should be what they report to.
 
     Raises:
-        SettingsError: the file of keys cannot be read.
+        SettingsError: the file of keys cannot be read. Its lifespan raises one, too: spans cannot be exported.
     """
     metrics = metrics or Metrics()
     pool = pool or Pool(settings, metrics)
     codec = codec or Codec(settings, metrics, pool.clock, lambda: pool.paths)
     server = Server(settings, pool, metrics, pool.clock, codec)
+    if for_people(settings.log_format):
+        server.log.write = human_lines
     metrics.front(lambda: server.ready, lambda: server.pending)
     if settings.keys is not None:
         server.keys = KeyWatch(settings.keys, server.clients.replace_keys)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with server.keys.followed() if server.keys else nullcontext():
+        async with server.keys.followed() if server.keys else nullcontext(), _traced(server):
             await pool.start()
             metrics.models(pool.manifests)
             pool.on_change(lambda: metrics.models(pool.manifests))
@@ -97,6 +103,17 @@ def create_app(
         app.add_exception_handler(kind, _refusal)
     app.entrance = ArrivalMiddleware(app.layers, Endpoints(_ENDPOINTS), server)
     return app
+
+
+@asynccontextmanager
+async def _traced(server: Server) -> AsyncIterator[None]:
+    """Export spans, if that is wanted, until all that has ended meanwhile is sent or a second has gone by."""
+    server.tracer = start_tracing(server.settings, server.metrics)
+    try:
+        yield
+    finally:
+        if server.tracer is not None:
+            await asyncio.to_thread(server.tracer.close, _FLUSH_S)
 
 
 async def _refusal(request: Request, error: Exception) -> Response:

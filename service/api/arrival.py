@@ -20,13 +20,14 @@ from service.api.account import Account, EncodeAccount
 from service.api.dialects import refusal
 from service.api.door import Door
 from service.api.endpoints import Endpoints, Match
-from service.api.log import trace_id
+from service.api.journal import leave
 from service.api.problems import RequestTimeout, service_error
 from service.api.receipt import RECEIVED, Headers, presence_of
 from service.api.server import Server
 from service.errors import Malformed, PayloadTooLarge, ServiceError
 from service.metrics import UNKNOWN
 from service.outcomes import Outcome
+from service.telemetry.context import trace_context
 
 ENCODE_PATH = "/v1/encode"
 _ACCOUNTS = {ENCODE_PATH: EncodeAccount}
@@ -215,15 +216,16 @@ class ArrivalMiddleware:
         left = exchange.account is not None and exchange.account.outcome is Outcome.CLIENT_CLOSED
         status = _CLIENT_CLOSED_STATUS if left else exchange.status or _CLIENT_CLOSED_STATUS
         self.server.metrics.http_response(exchange.route or _route(scope), status)
-        self.server.log.add(
+        leave(
+            self.server,
             scope["path"],
+            exchange.account,
+            trace_context(scope["headers"]),
+            (self.server.clock.now() - exchange.arrival) * 1000,
+            request_id=exchange.request_id,
+            key=exchange.client.name if exchange.client else None,
             method=scope.get("method", "GET"),  # a websocket, which was not opened, has none
             status=status,
-            request_id=exchange.request_id,
-            trace_id=trace_id(scope["headers"]),
-            key=exchange.client.name if exchange.client else None,
-            ms=round((self.server.clock.now() - exchange.arrival) * 1000, 3),
-            **(exchange.account.log_fields() if exchange.account else {}),
         )
 
 

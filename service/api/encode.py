@@ -71,5 +71,12 @@ async def _read(request: Request) -> tuple[EncodeOptions, bytes, str | None]:
 def _response(encoded: Encoded, errand: Errand, wanted: Wanted, account: EncodeAccount) -> Response:
     answer = encode_answer(encoded, errand, wanted, account)
     response = as_json(answer, facts_of(timing_header(answer.timing)), account.clock)
-    response.handed_over = lambda _stalled: account.encoded(len(answer.codes))
+    timing = answer.timing
+    phases = [
+        ("queue", timing.queue_ms),
+        ("read", timing.read_ms),
+        ("encode", timing.encode_ms),
+        ("decode", timing.decode_ms),
+    ]
+    response.handed_over = lambda _stalled: account.encoded(len(answer.codes), phases)
     return response

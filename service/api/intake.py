@@ -87,7 +87,7 @@ def take_codes(
 
 def _submit(resolved: Resolved, server: Server, account: Account) -> Taken:
     ticket = server.pool.submit(resolved.generation, account.deadline)
-    account.accepted(ticket.id)
+    account.accepted(ticket)
     return Taken(resolved, ticket)
 
 
@@ -111,5 +111,5 @@ def take_all(
                 each.ticket.cancel()
             raise
         taken.append(Taken(resolved, ticket))
-    account.accepted(taken[0].ticket.id)
+    account.accepted(*(each.ticket for each in taken))
     return taken

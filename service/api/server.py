@@ -17,6 +17,7 @@ from service.codec import Codec
 from service.metrics import Metrics
 from service.pool import Pool
 from service.settings import Settings
+from service.telemetry.tracer import Tracer
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Server:
         pending: requests that take time, were received and have not ended yet.
         gate: what each of them comes through.
         log: where every request leaves a line.
+        tracer: what makes spans of them, if they are exported.
         started: when, in Unix seconds.
     """
 
@@ -44,6 +46,7 @@ class Server:
     pending: int = 0
     gate: Gate = field(default_factory=Gate, repr=False)
     log: RequestLog = field(default_factory=RequestLog, repr=False)
+    tracer: Tracer | None = field(default=None, repr=False)
     started: int = field(default_factory=unix_seconds)
     _idle: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _drained: asyncio.Future[tuple[None, None]] | None = field(default=None, repr=False)

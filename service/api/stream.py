@@ -18,7 +18,7 @@ from service.api.arrival import Exchange, exchange_of
 from service.api.door import choose_subprotocol
 from service.api.incoming import Incoming, named_id
 from service.api.intake import model_of, take
-from service.api.log import trace_id
+from service.api.journal import leave
 from service.api.outbox import Outbox, Parcel
 from service.api.problems import Cancelled, UpgradeRequired, from_validation, internal_error, invalid_field
 from service.api.resolve import Resolved
@@ -27,6 +27,7 @@ from service.api.server import Server, server_of
 from service.errors import Overloaded, ServiceError
 from service.outcomes import Outcome
 from service.pool import Ticket
+from service.telemetry.context import trace_context
 
 STREAM_PATH = "/v1/stream"
 _POLICY_VIOLATION = 1008
@@ -71,7 +72,7 @@ class Session:
         self._server = server
         self._client = exchange.client
         self._request_id = exchange.request_id
-        self._trace_id = trace_id(websocket.scope["headers"])
+        self._trace = trace_context(websocket.scope["headers"])
         self._incoming = Incoming(server.settings, server.clock.now())
         self._dismissed = False
         self._outbox = Outbox(limit=2 * server.settings.max_socket_requests)
@@ -262,7 +263,5 @@ class Session:
         self._outbox.reply(Parcel(error_event(named, error, self._request_id), goodbye=goodbye))
 
     def _log(self, account: Account) -> None:
-        ms = round(account.elapsed_ms(), 3)
-        key = self._client.name if self._client else None
-        named = {"request_id": self._request_id, "trace_id": self._trace_id, "key": key}
-        self._server.log.add(STREAM_PATH, **named, ms=ms, **account.log_fields())
+        key, ms = self._client.name if self._client else None, account.elapsed_ms()
+        leave(self._server, STREAM_PATH, account, self._trace, ms, request_id=self._request_id, key=key)

@@ -12,6 +12,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketExce
 from service.client import environment
 from service.client.errors import ClientError, NotUnderstood
 from service.client.exchange import Broken, Post, Reply
+from service.client.tracing import trace_headers
 
 _SOCKETS = {"http": "ws", "https": "wss"}
 _AGENT = "anytime"
@@ -57,7 +58,7 @@ class Address:
         """How httpx is to carry out a step."""
         return {
             "url": self.http(step.path),
-            "headers": {**_JSON, "content-length": str(step.length)},
+            "headers": {**_JSON, **trace_headers(), "content-length": str(step.length)},
             "timeout": httpx.Timeout(step.connect_s, read=step.answer_s, write=step.answer_s),
         }
 
@@ -66,7 +67,7 @@ class Address:
         trust = {} if self.verify is None or self.url.scheme == "http" else {"ssl": self.verify}
         return {
             "uri": str(self.http(path).copy_with(scheme=_SOCKETS[self.url.scheme])),
-            "additional_headers": self._authorization(),
+            "additional_headers": {**self._authorization(), **trace_headers()},
             "user_agent_header": _AGENT,
             "compression": None,  # most media are compressed already
             "max_size": None,

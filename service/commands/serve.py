@@ -21,6 +21,7 @@ from service.api.log import LOGGER
 from service.api.protocol import SocketProtocol, protocol_of
 from service.api.rehearsal import Rehearsal
 from service.api.server import Server, server_of_app
+from service.log_lines import set_up_logging
 from service.settings import Settings
 
 _BACKLOG = 2048
@@ -40,16 +41,16 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         AnytimeError: the address is taken, or open to others without keys, a bundle or the file of keys is bad, no
             worker could start.
     """
-    _set_up_logging(settings.log_level.upper())
+    _set_up_logging(settings)
     # The address comes first: that it is taken should be known before a model is loaded.
     with _bind(settings) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, listener, announce))
 
 
-def _set_up_logging(level: str) -> None:
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+def _set_up_logging(settings: Settings) -> None:
+    set_up_logging(settings.log_level, settings.log_format)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    # Requests leave lines of JSON and nothing else, with their own time.
+    # Requests leave lines that are whole already, with their own time.
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     requests = logging.getLogger(LOGGER)

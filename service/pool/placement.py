@@ -125,6 +125,7 @@ class Placement:
         asked = ticket.generation
         self._holders[ticket.id] = worker
         worker.tickets[ticket.id] = ticket
+        ticket.worker = worker.index
         worker.send(
             messages.Submit(
                 id=ticket.id,

@@ -59,6 +59,7 @@ class Ticket:
         submitted: when the pool took it.
         stopped: whether its holder wants the present prefix.
         lead: seconds by which its answer must come earlier, for those that are due at the same time to be written.
+        worker: number of the worker that has it, or had it last; None before it had any.
         losses: workers that died with it.
         result: the answer, once there is one.
     """
@@ -72,6 +73,7 @@ class Ticket:
         self.submitted = submitted
         self.stopped = False
         self.lead = 0.0
+        self.worker: int | None = None
         self.losses = 0
         self.result: messages.Result | None = None
         self._owner = owner

@@ -138,5 +138,5 @@ def test_generate_command_writes_what_the_suffix_says(server: ServerProcess, tmp
 
 def test_nothing_was_unforeseen(server: ServerProcess) -> None:
     """Runs last."""
-    assert " ERROR " not in server.log
+    assert '"level":"error"' not in server.log
     assert "Traceback" not in server.log

@@ -56,6 +56,7 @@ def offenders(folder: str, *forbidden: str) -> list[str]:
             ("torch", "pydantic", "pydantic_settings", "fastapi", "starlette", "models.config"),
         ),
         ("service/worker", ("asyncio", "fastapi", "starlette", "prometheus_client")),
+        ("service/telemetry", ("asyncio", "fastapi", "starlette", "prometheus_client", "torch")),
     ],
 )
 def test_who_may_import_whom(folder: str, forbidden: tuple[str, ...]) -> None:
@@ -72,6 +73,7 @@ def test_the_client_uses_nothing_of_the_servers() -> None:
     [
         ("pydantic_settings", {"service/settings.py"}),
         ("prometheus_client", {"service/metrics.py", "service/collectors.py"}),
+        ("opentelemetry", {"service/telemetry/otlp.py", "service/client/tracing.py"}),
         ("pickle", set()),
         ("torchvision", set()),
         ("torchaudio", set()),

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
 from live_server import request_lines
+from server_process import ROOT
 
-from service.api.log import LOGGER, RequestLog, trace_id
+from service.api.log import LOGGER, RequestLog
+from service.log_lines import for_people, human_lines
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 
@@ -36,37 +41,43 @@ async def test_what_its_level_leaves_out(caplog: pytest.LogCaptureFixture) -> No
     assert [line["path"] for line in request_lines(caplog)] == ["/metrics"]
 
 
-TRACE, PARENT = b"0af7651916cd43dd8448eb211c80319c", b"b7ad6b7169203331"
-GOOD = b"00-%b-%b-01" % (TRACE, PARENT)
+async def test_lines_for_people(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, LOGGER)
+    log = RequestLog(lambda: NOW)
+    log.write = human_lines
+    log.add("/a\nb", method="GET", status=404, request_id="r", ms=0.25)
+    log.add("/v1/generate", method="POST", status=200, key="", model="a model", codes=[4, 2], slack_ms=-1.5)
+    log.flush()
+    assert caplog.messages == [
+        '2026-01-02T03:04:05.678+00:00 GET "/a\\nb" 404 request_id=r ms=0.25\n'
+        '2026-01-02T03:04:05.678+00:00 POST /v1/generate 200 key="" model="a model" codes=[4,2] slack_ms=-1.5'
+    ]
 
 
 @pytest.mark.parametrize(
-    "value", [GOOD, GOOD[:-2] + b"00", b"cc" + GOOD[2:], b"cc" + GOOD[2:] + b"-later-versions-say-more"]
+    ("log_format", "terminal", "text"),
+    [("auto", True, True), ("auto", False, False), ("json", True, False), ("human", False, True)],
 )
-def test_the_trace_that_a_request_is_part_of(value: bytes) -> None:
-    assert trace_id([(b"host", b"a"), (b"traceparent", value), (b"tracestate", b"x=1")]) == TRACE.decode()
+def test_people_sit_before_terminals(
+    monkeypatch: pytest.MonkeyPatch, log_format: str, terminal: bool, text: bool
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    assert for_people(log_format) is text
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        b"",
-        b"ff" + GOOD[2:],
-        GOOD.upper(),
-        GOOD + b"-more",
-        GOOD + b"\n",
-        b" " + GOOD,
-        GOOD[:-1],
-        b"cc" + GOOD[2:] + b"more",
-        GOOD.replace(TRACE, b"0" * 32),
-        GOOD.replace(PARENT, b"0" * 16),
-        GOOD.replace(b"-", b"_"),
-    ],
-)
-def test_what_is_no_traceparent_is_ignored(value: bytes) -> None:
-    assert trace_id([(b"traceparent", value)]) is None
-
-
-def test_one_request_is_part_of_one_trace() -> None:
-    assert trace_id([]) is None
-    assert trace_id([(b"traceparent", GOOD), (b"traceparent", GOOD)]) is None
+@pytest.mark.parametrize("process", [None, "worker 3"])
+def test_every_other_line_is_json_as_well(process: str | None) -> None:
+    code = (
+        "import logging; from service.log_lines import set_up_logging\n"
+        f"set_up_logging('info', 'json', {process!r})\n"
+        "logging.getLogger('a.b').debug('not this')\n"
+        "try: {}['x\\ny']\n"
+        "except KeyError: logging.getLogger('a.b').exception('it is %s', 'gone')"
+    )
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stderr
+    (line,) = map(json.loads, said.splitlines())
+    assert line.keys() == {"time", "level", "logger", "message", "traceback"} | ({"process"} if process else set())
+    assert (line["level"], line["logger"], line["message"]) == ("error", "a.b", "it is gone")
+    assert line.get("process") == process
+    assert line["traceback"].startswith("Traceback")
+    assert datetime.fromisoformat(line["time"]).tzinfo is not None
