@@ -10,7 +10,7 @@ JOBS   ?= logical
 GPU    ?= docs/performance
 DATA   ?= $(shell dirname $$(dpkg -L dataset-fashion-mnist 2>/dev/null | grep train-images) 2>/dev/null)
 
-.PHONY: help serve test test-gpu test-container lint bench bench-gpu bench-peers bench-faults dashboard dashboard-picture train clean
+.PHONY: help serve test test-gpu test-container lint bench bench-gpu bench-peers bench-faults dashboard dashboard-picture kubernetes train clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make bench-faults    hurt a running service, and count what becomes of its requests"
 	@echo "make dashboard       write Grafana's dashboard after a change; DOCS=URL says where its runbook is to be read"
 	@echo "make dashboard-picture  stage incidents, and draw what the dashboard shows of them"
+	@echo "make kubernetes      write Prometheus' rules for Kubernetes after a change"
 	@echo "make train           train the bundled Fashion-MNIST model again"
 	@echo "make clean           remove the virtual environment and caches"
 
@@ -68,6 +69,9 @@ dashboard:
 
 dashboard-picture: $(VENV)/.dev
 	PYTHONPATH=tests:. $(BIN)/python -m bench.incidents
+
+kubernetes:
+	$(PYTHON) -m deploy.kubernetes
 
 train: $(VENV)/.dev
 	$(BIN)/anytime train fashion-mnist --data $(DATA) --out runs/fashion-mnist

@@ -97,6 +97,9 @@ class Metrics:
             _SLACK_SECONDS,
             "model",
         )
+        self._given_seconds = self._counter(
+            "deadline_seconds", "Deadlines of the answers in `request_seconds`, from receipt on, added up.", "model"
+        )
         self._missed = self._counter("deadline_missed", "Answers handed over after their deadline.", "model")
         self._lost = self._counter(
             "requests_lost", "Accepted requests that ended without an answer, though nobody took them back.", "model"
@@ -202,6 +205,7 @@ class Metrics:
         self._info.clear()
         for name, manifest in manifests.items():
             self._missed(name)
+            self._given_seconds(name)
             self._encodes_missed(name)
             self._lost(name)
             self._of_answers(name)
@@ -255,6 +259,7 @@ class Metrics:
         timing, of = result.timing, self._of_answers(model)
         of.request.observe(seconds)
         of.slack.observe(slack)
+        self._given_seconds(model).inc(max(seconds + slack, 0.0))
         if slack < 0:
             self._missed(model).inc()
         of.queue.observe(timing.queue_ms / 1000)

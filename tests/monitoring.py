@@ -15,7 +15,7 @@ PROMETHEUS = ROOT / "deploy" / "prometheus"
 DASHBOARD = ROOT / "deploy" / "grafana" / "dashboards" / "anytime.json"
 RUNBOOK = ROOT / "docs" / "operations.md"
 
-_NAME = re.compile(r"(?<![\w\"'=~|])(?:anytime|process|job_model|job_reason)[_:][\w:]+")
+_NAME = re.compile(r"(?<![\w\"'=~|])(?:anytime|process|job_model|job_reason|job_namespace)[_:][\w:]+")
 _COMPARISON = re.compile(r"(==|>=|<=|>|<)\s+(?!bool)")
 
 

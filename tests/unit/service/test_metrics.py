@@ -28,6 +28,7 @@ PROMISED = {
     "anytime_request_seconds_count",
     "anytime_deadline_slack_seconds_count",
     "anytime_deadline_missed_total",
+    "anytime_deadline_seconds_total",
     "anytime_requests_lost_total",
     "anytime_requests_pending",
     "anytime_ready",
