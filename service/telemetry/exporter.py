@@ -13,6 +13,7 @@ from service.telemetry.tracer import Ended
 LIMIT = 2048
 BATCH = 64
 EVERY_S = 1.0
+RESULTS = ("exported", "failed", "dropped")
 # What the event loop may wait for this thread to let go of the interpreter. At Python's usual five milliseconds, spans
 # that are being written would make answers late.
 _SWITCH_S = 0.0005
@@ -27,7 +28,7 @@ class BatchExporter:
 
     Args:
         send: called in a thread.
-        count: told what became of requests: `exported`, `failed`, or `dropped` where the queue was full.
+        count: told which of RESULTS became of how many requests; `dropped` are those that found the queue full.
         every_s: how long one waits at most until it is sent.
     """
 
