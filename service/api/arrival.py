@@ -224,6 +224,7 @@ class ArrivalMiddleware:
             (self.server.clock.now() - exchange.arrival) * 1000,
             request_id=exchange.request_id,
             key=exchange.client.name if exchange.client else None,
+            route=exchange.route,
             method=scope.get("method", "GET"),  # a websocket, which was not opened, has none
             status=status,
         )

