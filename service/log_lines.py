@@ -44,31 +44,25 @@ def _shown(value: object) -> str:
     return _ENCODER.encode(value).decode()
 
 
-def set_up_logging(level: str, log_format: str, process: str | None = None) -> None:
-    """Have this process log to stderr.
+def set_up_logging(level: str, log_format: str) -> None:
+    """Have the API process log to stderr, what the processes that it starts have to say included.
 
     Args:
         level: the least that is logged.
         log_format: a value of the setting of that name.
-        process: which one it is; None for the first, which starts the others.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter(_TEXT) if for_people(log_format) else _JsonFormatter(process))
+    handler.setFormatter(logging.Formatter(_TEXT) if for_people(log_format) else _JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
 class _JsonFormatter(logging.Formatter):
     """Every line but those of requests as JSON, with the same `time` as theirs."""
 
-    def __init__(self, process: str | None) -> None:
-        super().__init__()
-        self._process = {"process": process} if process else {}
-
     def format(self, record: logging.LogRecord) -> str:
         """The record in one line, with the traceback if there is one."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            **self._process,
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

@@ -227,7 +227,7 @@ class Keeper:
         return True
 
     async def _launch(self) -> Child[FromEncoder]:
-        arguments = ["--log-level", self._settings.log_level, "--log-format", self._settings.log_format]
+        arguments = ["--log-level", self._settings.log_level]
         for bundle in self._bundles().values():
             arguments += ["--bundle", str(bundle)]
         return Child(NAME, await launch(NAME, "service.encoder", arguments, 1, FromEncoder))

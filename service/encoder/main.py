@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import socket
 from collections.abc import Sequence
@@ -20,7 +21,6 @@ from service.encode import MEDIA_TYPES, encode, formats_of
 from service.encoder.encoder import Encoder
 from service.encoder.files import read_sample
 from service.encoder.shelf import Loaded, Shelf
-from service.log_lines import set_up_logging
 from service.messages import EncoderReady, Offer, StartFailed, ToEncoder
 from service.worker.channel import Channel
 
@@ -30,7 +30,7 @@ _REST_S = 60.0
 def main(arguments: Sequence[str]) -> int:
     """Load the autoencoders, warm up, say `EncoderReady`, serve. Returns the exit status."""
     options = _parse(arguments)
-    set_up_logging(options.log_level, options.log_format, "encoder")
+    logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s %(message)s")
     # A terminal sends it to every process of its group, and the parent will end this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = Channel[ToEncoder](socket.socket(fileno=options.connection), ToEncoder)
@@ -60,7 +60,6 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--bundle", required=True, type=Path, action="append", help="a bundle's folder; repeatable")
     parser.add_argument("--log-level", default="info")
-    parser.add_argument("--log-format", default="auto")
     return parser.parse_args(arguments)
 
 

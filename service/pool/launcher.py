@@ -15,7 +15,7 @@ class Launcher:
     """Starts the worker processes of one pool.
 
     Args:
-        settings: device, executor, threads, slots and log of the workers.
+        settings: device, executor, threads, slots and log level of the workers.
         bundles: tells the folders of the models that a worker should load now.
     """
 
@@ -45,7 +45,6 @@ class Launcher:
             "--threads": settings.threads,
             "--slots": settings.slots,
             "--log-level": settings.log_level,
-            "--log-format": settings.log_format,
         }
         if settings.record_costs is not None:
             options["--record-costs"] = settings.record_costs.absolute()

@@ -18,7 +18,6 @@ from models.runtime import AnytimeModel, load_model
 from models.runtime.choice import NAMES
 from service.clock import Clock, MonotonicClock, ProcessorClock
 from service.encode import encode, formats_of
-from service.log_lines import set_up_logging
 from service.messages import Ready, StartFailed, ToWorker
 from service.recorded import prepare, write
 from service.worker import report
@@ -49,7 +48,7 @@ class _Loaded(NamedTuple):
 def main(arguments: Sequence[str]) -> int:
     """Load the models, warm up, say `Ready`, serve. Returns the exit status."""
     options = _parse(arguments)
-    set_up_logging(options.log_level, options.log_format, f"worker {options.index}")
+    logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s %(message)s")
     shutdown = Shutdown()
     shutdown.ignore_interrupts()
     channel = Channel[ToWorker](socket.socket(fileno=options.connection), ToWorker, shutdown.wake)
@@ -93,7 +92,6 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--slots", type=int, default=64)
     parser.add_argument("--log-level", default="info")
-    parser.add_argument("--log-format", default="auto")
     parser.add_argument("--record-costs", type=Path, help="folder for what the operations took, written at the end")
     return parser.parse_args(arguments)
 

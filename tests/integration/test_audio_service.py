@@ -139,4 +139,5 @@ def test_generate_command_writes_what_the_suffix_says(server: ServerProcess, tmp
 def test_nothing_was_unforeseen(server: ServerProcess) -> None:
     """Runs last."""
     assert '"level":"error"' not in server.log
+    assert " ERROR " not in server.log, "of a worker"
     assert "Traceback" not in server.log

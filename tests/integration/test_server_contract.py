@@ -156,4 +156,5 @@ def test_nothing_was_unforeseen(server: ServerProcess, client: httpx.Client) -> 
     failed = [count for (_, outcome), count in requests_counted(client).items() if outcome == "failed"]
     assert sum(failed) == 0
     assert '"level":"error"' not in server.log
+    assert " ERROR " not in server.log, "of a worker"
     assert "Traceback" not in server.log

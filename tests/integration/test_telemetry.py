@@ -49,6 +49,7 @@ def test_a_request_from_end_to_end(tiny_bundle: Path, tmp_path: Path) -> None:
     assert told["slack_ms"] == pytest.approx(20_000 - told["ms"], abs=50)
     assert "trace_id" not in untold
     assert all({"time", "level", "logger", "message"} <= line.keys() for line in others)
+    assert not any("{" in line["message"] for line in others), "no JSON within JSON"
     (span,) = collector.requests()
     assert span.trace_id.hex() == TRACE
     said = attributes(span.attributes)

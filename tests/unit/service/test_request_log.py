@@ -65,19 +65,17 @@ def test_people_sit_before_terminals(
     assert for_people(log_format) is text
 
 
-@pytest.mark.parametrize("process", [None, "worker 3"])
-def test_every_other_line_is_json_as_well(process: str | None) -> None:
+def test_every_other_line_is_json_as_well() -> None:
     code = (
         "import logging; from service.log_lines import set_up_logging\n"
-        f"set_up_logging('info', 'json', {process!r})\n"
+        "set_up_logging('info', 'json')\n"
         "logging.getLogger('a.b').debug('not this')\n"
         "try: {}['x\\ny']\n"
         "except KeyError: logging.getLogger('a.b').exception('it is %s', 'gone')"
     )
     said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stderr
     (line,) = map(json.loads, said.splitlines())
-    assert line.keys() == {"time", "level", "logger", "message", "traceback"} | ({"process"} if process else set())
+    assert line.keys() == {"time", "level", "logger", "message", "traceback"}
     assert (line["level"], line["logger"], line["message"]) == ("error", "a.b", "it is gone")
-    assert line.get("process") == process
     assert line["traceback"].startswith("Traceback")
     assert datetime.fromisoformat(line["time"]).tzinfo is not None
