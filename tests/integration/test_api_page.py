@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import io
 import json
@@ -39,7 +40,9 @@ def test_the_curls(server: ServerProcess, tmp_path: Path) -> None:
     (output,) = json.loads(at_once)["outputs"]
     assert (size_of(output["b64"]), output["label"]) == ((224, 224), "sneaker")
     (first, _), *previews, (last, completed) = parse(events)
-    assert (first, {name for name, _ in previews}, last) == ("accepted", {"preview"}, "completed")
+    assert (first, last) == ("accepted", "completed")
+    # None where the machine was away for a moment: a preview is not sent once the answer is there.
+    assert {name for name, _ in previews} <= {"preview"}
     assert size_of(completed["outputs"][0]["b64"]) == (224, 224)
     encoded, counts = json.loads(inference)["outputs"]
     assert [size_of(each) for each in encoded["data"]] == [(224, 224)] * 2
@@ -68,7 +71,7 @@ def test_a_websocket_client(server: ServerProcess, tmp_path: Path) -> None:
 def test_openais_client(server: ServerProcess, tmp_path: Path) -> None:
     (program,) = (each for each in programs(PAGE) if "openai" in each)
     models, image, *events = run(server, tmp_path, [sys.executable, "-c"], patient(program)).splitlines()
-    assert models == "['fashion-mnist']"
+    assert "fashion-mnist" in ast.literal_eval(models)
     assert image == "complete 16 codes"
     assert events[-1].startswith("image_generation.completed ")
     assert {each.split()[0] for each in events[:-1]} == {"image_generation.partial_image"}

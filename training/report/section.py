@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from training.baselines.options import BaselineRecipe
+from training.evaluation.known import identify
 from training.evaluation.words import ability_of, words_for
 from training.options import Optimisation
 from training.recipe import Recipe
@@ -123,7 +124,7 @@ def _common_facts(runs: RunsOf[AnyRun], schedule: Callable[[AnyRun], str]) -> tu
     seeds = {name: ", ".join(map(str, sorted(found))) for name, found in runs.variants.items()}
     same = len(set(seeds.values())) == 1
     return (
-        ("data", f"{data.name}, {' x '.join(map(str, data.shape))}, fingerprint {data.fingerprint[:12]}"),
+        ("data", f"{identify(data.fingerprint).name}, {' x '.join(map(str, data.shape))}, fingerprint {data.fingerprint[:12]}"),
         (f"test {many}", f"{data.test_images:,}"),
         ("schedule", "; ".join(dict.fromkeys(schedules))),
         ("seeds", seeds[next(iter(seeds))] if same else "; ".join(f"{name}: {found}" for name, found in seeds.items())),
