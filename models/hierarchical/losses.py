@@ -69,7 +69,7 @@ def level_pass(
         commitment: beta of section 2.2; there is no codebook term, since moving averages replace it.
         carry: how the gradient passes the quantiser.
     """
-    z = level.encoder(x)
+    z = level.encoder(x).float()  # under autocast as well: entries can lie closer together than bfloat16 resolves
     chosen = level.bottleneck(z)
     vectors = chosen.vectors.detach()
     parts = zip(level.bottleneck.parts(z), level.bottleneck.parts(vectors), strict=True)
