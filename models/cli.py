@@ -10,8 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from models.bundle.hierarchical import HierarchicalManifest
 from models.bundle.manifest import EightBitCheck, Manifest
-from models.bundle.reader import verify_bundle
+from models.bundle.reader import AnyManifest, verify_any_bundle
+from models.config import Frozen
 
 BundlePath = Annotated[Path, typer.Argument(help="The bundle's folder.")]
 
@@ -60,9 +62,10 @@ def show(path: BundlePath) -> None:
         anytime bundle show models/pretrained/fashion-mnist
     """
     console = Console()
-    manifest = verify_bundle(path)
+    manifest = verify_any_bundle(path)
     console.print(_facts(path, manifest))
-    console.print(_curve(manifest))
+    if isinstance(manifest, Manifest):
+        console.print(_curve(manifest))
 
 
 @bundle.command()
@@ -72,9 +75,13 @@ def verify(path: BundlePath) -> None:
     Example:
         anytime bundle verify runs/mine/bundle
     """
-    from models.bundle.networks import load_networks
+    from models.bundle.networks import load_hierarchy, load_networks
 
-    manifest = load_networks(path).manifest
+    manifest = verify_any_bundle(path)
+    if isinstance(manifest, HierarchicalManifest):
+        load_hierarchy(path)
+    else:
+        load_networks(path)
     Console().print(f"{path}: {manifest.name}, version {manifest.version}, is whole ({len(manifest.files)} files)")
 
 
@@ -142,25 +149,48 @@ def _timings(result: dict[str, Any]) -> Table:
     return table
 
 
-def _facts(path: Path, manifest: Manifest) -> Table:
+def _facts(path: Path, manifest: AnyManifest) -> Table:
     table = Table(title=str(path), show_header=False, title_justify="left")
-    autoencoder, prior = manifest.autoencoder, manifest.prior
-    sizes = prior.model_dump(exclude={"kind", "dropout"})
+    own = _hierarchy_facts(manifest) if isinstance(manifest, HierarchicalManifest) else _ordered_facts(manifest)
     rows = {
         "name": f"{manifest.name}, version {manifest.version}",
         "kind": f"{manifest.kind}, bundle format {manifest.format_version}",
         "description": manifest.description,
         "media": f"{manifest.media.type} {' x '.join(map(str, manifest.media.shape))}",
         "labels": ", ".join(manifest.labels) or "none",
-        "codes": f"{autoencoder.codes} of {autoencoder.codebook}, {autoencoder.code_dim(manifest.media)} numbers each",
-        "prior": f"{prior.kind}: {', '.join(f'{name} {value}' for name, value in sizes.items())}",
+        **own,
         "sampling": ", ".join(f"{name} {value:g}" for name, value in manifest.sampling.model_dump().items()),
-        "eight bits": _eight_bits(manifest.eight_bit),
         "files": "\n".join(f"{name} ({entry.bytes:,} bytes)" for name, entry in manifest.files.items()),
     }
     for name, value in rows.items():
         table.add_row(name, value)
     return table
+
+
+def _ordered_facts(manifest: Manifest) -> dict[str, str]:
+    autoencoder, prior = manifest.autoencoder, manifest.prior
+    return {
+        "codes": f"{autoencoder.codes} of {autoencoder.codebook}, {autoencoder.code_dim(manifest.media)} numbers each",
+        "prior": f"{prior.kind}: {_sizes(prior)}",
+        "eight bits": _eight_bits(manifest.eight_bit),
+    }
+
+
+def _hierarchy_facts(manifest: HierarchicalManifest) -> dict[str, str]:
+    grids = manifest.hierarchy.grids
+    rows = {}
+    for number, (level, grid) in enumerate(zip(manifest.hierarchy.levels, grids[1:], strict=True), 1):
+        channels = f"{grid.channels} of " if grid.channels > 1 else ""
+        rows[f"level {number}"] = (
+            f"{grid.height} x {grid.width} codes, {channels}{grid.bits} bits; auxiliary decoder {level.auxiliary.kind}"
+        )
+    pixels = f"{grids[0].bits} bits of each channel"
+    return {"pixels": pixels, **rows, "prior": f"gated PixelCNN: {_sizes(manifest.hierarchy.prior)}"}
+
+
+def _sizes(prior: Frozen) -> str:
+    sizes = prior.model_dump(exclude={"kind", "dropout"}, exclude_none=True)
+    return ", ".join(f"{name} {value}" for name, value in sizes.items())
 
 
 def _eight_bits(check: EightBitCheck | None) -> str:

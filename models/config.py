@@ -259,9 +259,18 @@ PriorConfig = Annotated[
 ]
 
 
+# What pydantic puts into the path of a field, beside the names that the file has: the kind of a network.
+_TAGS = {
+    "autoencoder": {"convolutional", "residual"},
+    "prior": {"transformer", "lstm", "pixelcnn"},
+    "auxiliary": {"feed-forward", "masked"},
+}
+
+
 def field_path(location: tuple[int | str, ...]) -> str:
-    """Where a validation error is, as its file spells it: pydantic puts the kind of a network into the path."""
-    parts = location[:1] + location[2:] if location[:1] in {("autoencoder",), ("prior",)} else location
+    """Where a validation error is, as its file spells it."""
+    before = ("", *location)
+    parts = [name for index, name in enumerate(location) if name not in _TAGS.get(str(before[index]), ())]
     # Whoever writes a file can put anything into a name; an error is one line all the same.
     return ".".join(name if (name := str(part)).isprintable() else repr(name) for part in parts)
 

@@ -21,6 +21,8 @@ TINY = 1e-9
 # Raised whenever `native-int8` computes something else: what a bundle says of eight bits is of what was checked then.
 EIGHT_BIT_REVISION = 1
 
+BundleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+BundleVersion = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -82,8 +84,8 @@ class Manifest(Frozen):
 
     format_version: Literal[1] = 1
     kind: Literal["ordered-vqvae"] = "ordered-vqvae"
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-    version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")] = "1"
+    name: BundleName
+    version: BundleVersion = "1"
     description: str = ""
     media: Media
     labels: tuple[str, ...] = ()

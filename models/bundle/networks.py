@@ -10,9 +10,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from models.build import Autoencoder, build_autoencoder
+from models.bundle.hierarchical import HierarchicalManifest, level_file
 from models.bundle.manifest import AUTOENCODER, PRIOR, Manifest
-from models.bundle.reader import verify_bundle
+from models.bundle.reader import verify_any_bundle, verify_bundle
 from models.errors import BundleError
+from models.hierarchical.hierarchy import Hierarchy
 from models.prior import Prior, build_prior
 
 
@@ -44,6 +46,30 @@ def build_networks(path: Path, manifest: Manifest, device: str) -> Networks:
     _fill(autoencoder, path / AUTOENCODER)
     _fill(prior, path / PRIOR)
     return Networks(manifest, autoencoder.to(device), prior.to(device))
+
+
+class LoadedHierarchy(NamedTuple):
+    """A verified bundle's hierarchy, float32, in evaluation mode, without gradients and without teachers."""
+
+    manifest: HierarchicalManifest
+    hierarchy: Hierarchy
+
+
+def load_hierarchy(path: Path, device: str = "cpu") -> LoadedHierarchy:
+    """Verify the bundle of a hierarchical model at folder `path` and load its networks.
+
+    Raises:
+        BundleError: like `load_networks`, or if the model is of another kind.
+    """
+    manifest = verify_any_bundle(path)
+    if not isinstance(manifest, HierarchicalManifest):
+        raise BundleError(path, f"kind: is {manifest.kind}, where a hierarchical model is needed")
+    hierarchy = Hierarchy(manifest.hierarchy, len(manifest.labels))
+    for number, level in enumerate(hierarchy.levels, 1):
+        level.teacher = None
+        _fill(level, path / level_file(number))
+    _fill(hierarchy.prior, path / PRIOR)
+    return LoadedHierarchy(manifest, hierarchy.eval().to(device))
 
 
 def _fill(module: nn.Module, file: Path) -> None:

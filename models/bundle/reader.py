@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from models.bundle.hierarchical import KIND as HIERARCHICAL
+from models.bundle.hierarchical import HierarchicalManifest
 from models.bundle.manifest import AUTOENCODER, FORMAT_VERSION, MANIFEST, PRIOR, Manifest
-from models.config import field_path
+from models.config import Frozen, field_path
 from models.errors import BundleError
+
+AnyManifest = Manifest | HierarchicalManifest
+Parsed = TypeVar("Parsed", bound=Frozen)
 
 
 def find_bundles(path: Path) -> list[Path]:
@@ -34,11 +41,29 @@ def find_bundles(path: Path) -> list[Path]:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read what the bundle at folder `path` says of itself, without looking at its files.
+    """Read what the bundle of an ordered model at folder `path` says of itself, without looking at its files.
 
     Raises:
-        BundleError: if it cannot be read, is of a newer format, or does not make sense.
+        BundleError: if it cannot be read, is of a newer format or another kind of model, or does not make sense.
     """
+    content = _content(path)
+    if content.get("kind") == HIERARCHICAL:
+        raise BundleError(path / MANIFEST, "kind: is a hierarchical model, where an ordered one is needed")
+    return _manifest(path, content)
+
+
+def read_any_manifest(path: Path) -> AnyManifest:
+    """Read what the bundle of any kind of model says of itself. Raises BundleError like `read_manifest`."""
+    content = _content(path)
+    if content.get("kind") != HIERARCHICAL:
+        return _manifest(path, content)
+    manifest = _parsed(path, content, HierarchicalManifest)
+    _expect(path, manifest, manifest.weights)
+    return manifest
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """The values of a `bundle.json` of the format read here."""
     file = path / MANIFEST
     try:
         content = json.loads(file.read_bytes())
@@ -55,23 +80,47 @@ def read_manifest(path: Path) -> Manifest:
         raise BundleError(
             file, f"has format version {version}, newer than the {FORMAT_VERSION} read here: update this software"
         )
-    try:
-        manifest = Manifest.model_validate_json(json.dumps(content))
-    except ValidationError as error:
-        raise BundleError(file, describe(error)) from error
-    missing = [name for name in (AUTOENCODER, PRIOR) if name not in manifest.files]
-    if missing:
-        raise BundleError(file, f"files does not list {' and '.join(missing)}")
+    return content
+
+
+def _manifest(path: Path, content: dict[str, Any]) -> Manifest:
+    manifest = _parsed(path, content, Manifest)
+    _expect(path, manifest, (AUTOENCODER, PRIOR))
     return manifest
 
 
+def _parsed(path: Path, content: dict[str, Any], kind: type[Parsed]) -> Parsed:
+    try:
+        return kind.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        raise BundleError(path / MANIFEST, describe(error)) from error
+
+
+def _expect(path: Path, manifest: AnyManifest, files: Iterable[str]) -> None:
+    missing = [name for name in files if name not in manifest.files]
+    if missing:
+        raise BundleError(path / MANIFEST, f"files does not list {' and '.join(missing)}")
+
+
 def verify_bundle(path: Path) -> Manifest:
-    """Read the bundle and check that every file it lists is there, whole and unchanged.
+    """Read the bundle of an ordered model and check that every file it lists is there, whole and unchanged.
 
     Raises:
         BundleError: naming the first file that is not.
     """
     manifest = read_manifest(path)
+    _check_files(path, manifest)
+    return manifest
+
+
+def verify_any_bundle(path: Path) -> AnyManifest:
+    """Like `verify_bundle`, of any kind of model."""
+    manifest = read_any_manifest(path)
+    _check_files(path, manifest)
+    return manifest
+
+
+def _check_files(path: Path, manifest: AnyManifest) -> None:
     for name, entry in manifest.files.items():
         file = path / name
         if Path(name).name != name:
@@ -88,7 +137,6 @@ def verify_bundle(path: Path) -> Manifest:
             )
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             raise BundleError(file, "does not match its SHA-256: corrupted or replaced")
-    return manifest
 
 
 def describe(error: ValidationError) -> str:

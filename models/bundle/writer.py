@@ -8,16 +8,22 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import save
 from torch import nn
 
 from models.build import Autoencoder
+from models.bundle.hierarchical import HierarchicalManifest, level_file
 from models.bundle.manifest import AUTOENCODER, MANIFEST, PRIOR, EightBitCheck, FileEntry, Manifest
 from models.bundle.reader import read_manifest
 from models.errors import BundleError
+from models.hierarchical.hierarchy import Hierarchy
 from models.prior import Prior
+
+AnyManifest = TypeVar("AnyManifest", Manifest, HierarchicalManifest)
+TEACHER = "teacher."
 
 
 def write_bundle(
@@ -41,9 +47,25 @@ def write_bundle(
     Raises:
         BundleError: if `path` holds something else than a bundle, or cannot be written.
     """
+    return _write(path, manifest, {AUTOENCODER: half_precision(autoencoder), PRIOR: half_precision(prior)}, extra)
+
+
+def write_hierarchical_bundle(
+    path: Path, manifest: HierarchicalManifest, hierarchy: Hierarchy, extra: Mapping[str, bytes] | None = None
+) -> HierarchicalManifest:
+    """Write a bundle like `write_bundle`, of a hierarchical model; teachers are left out."""
+    levels = {
+        level_file(number): half_precision(level, without=TEACHER) for number, level in enumerate(hierarchy.levels, 1)
+    }
+    return _write(path, manifest, {**levels, PRIOR: half_precision(hierarchy.prior)}, extra)
+
+
+def _write(
+    path: Path, manifest: AnyManifest, weights: Mapping[str, bytes], extra: Mapping[str, bytes] | None
+) -> AnyManifest:
     if path.exists() and not (path / MANIFEST).is_file():
         raise BundleError(path, "exists and is not a bundle: choose another folder")
-    files = {AUTOENCODER: half_precision(autoencoder), PRIOR: half_precision(prior), **(extra or {})}
+    files = {**weights, **(extra or {})}
     entries = {
         name: FileEntry(bytes=len(data), sha256=hashlib.sha256(data).hexdigest()) for name, data in files.items()
     }
@@ -84,9 +106,16 @@ def record_eight_bit(path: Path, check: EightBitCheck) -> None:
         raise BundleError(file, f"cannot be written: {error.strerror}") from error
 
 
-def half_precision(module: nn.Module) -> bytes:
-    """A module's parameters as safetensors, floating-point ones in half precision."""
-    return save({name: tensor.detach().half().contiguous().cpu() for name, tensor in module.state_dict().items()})
+def half_precision(module: nn.Module, without: str | None = None) -> bytes:
+    """A module's parameters as safetensors, floating-point ones in half precision.
+
+    Args:
+        without: how the names of those begin that are left out.
+    """
+    kept = {
+        name: tensor for name, tensor in module.state_dict().items() if without is None or not name.startswith(without)
+    }
+    return save({name: tensor.detach().half().contiguous().cpu() for name, tensor in kept.items()})
 
 
 def round_to_half(module: nn.Module) -> nn.Module:
