@@ -15,13 +15,15 @@ class WeightAverage:
     Args:
         network: the one that is trained.
         decay: the share of the average that stays at each update; 0 follows the network exactly.
+        warmup: whether it is at most (1 + n) / (10 + n) after n updates, so that the first weights are soon forgotten.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: nn.Module, decay: float, *, warmup: bool = False) -> None:
         self._network = network
 
-        def mixed(average: Tensor, present: Tensor, _: int | Tensor) -> Tensor:
-            return present.lerp(average, decay)
+        def mixed(average: Tensor, present: Tensor, updates: int | Tensor) -> Tensor:
+            share = min(decay, (1 + int(updates)) / (10 + int(updates))) if warmup else decay
+            return present.lerp(average, share)
 
         self._average = AveragedModel(network, avg_fn=mixed)
 

@@ -14,7 +14,7 @@ from training.devices import Device, prepare_torch
 from training.extras import require_extras
 from training.options import AutoencoderKind
 from training.processes import ALONE, Processes, joined
-from training.recipe import Recipe, bundled_recipes, load_recipe, parse_recipe
+from training.recipe import AnyRecipe, Recipe, bundled_recipes, load_any_recipe, load_recipe, parse_recipe
 from training.state import check_folder
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ def train(
         float, typer.Option(min=0, help="The most seconds of training that an interruption can cost.")
     ] = 30.0,
 ) -> None:
-    r"""Train an ordered model from data to a bundle: autoencoder, ordered, codes, prior, evaluate, export.
+    r"""Train a model from data to a bundle.
+
+    Stages of an ordered model: autoencoder, ordered, codes, prior, evaluate, export. Of a hierarchical one: level-1,
+    codes-1, and so on for each level, prior, evaluate, export.
 
     However a run ends early, --resume goes on from its last checkpoint, and the bundle is the one that an unbroken run
     would have made. Logs for TensorBoard are in OUT/logs.
@@ -99,7 +102,7 @@ def train(
     processes = ALONE
     try:
         with joined(device, threads) as processes:
-            parsed = load_recipe(recipe)
+            parsed = load_any_recipe(recipe)
             with processes.main_first():
                 if processes.main:
                     check_folder(out, resume)
@@ -135,7 +138,7 @@ def random_bundle(
 
 
 def _run(
-    recipe: Recipe,
+    recipe: AnyRecipe,
     data: str,
     out: Path,
     cache: Path | None,
@@ -158,5 +161,14 @@ def _run(
     # From here on the recipe names its labels, also those that it has from the data.
     recipe = recipe.model_copy(update={"labels": dataset.labels})
     progress = RunProgress(out / "logs" if processes.main else None, console)
-    context = RunContext(recipe, dataset, out, torch_device, progress, checkpoint_seconds, processes=processes)
-    pipeline.run(context)
+    if isinstance(recipe, Recipe):
+        context = RunContext(recipe, dataset, out, torch_device, progress, checkpoint_seconds, processes=processes)
+        pipeline.run(context)
+        return
+
+    from training.hierarchical.context import HierarchicalContext
+    from training.hierarchical.pipeline import run_hierarchical
+
+    run_hierarchical(
+        HierarchicalContext(recipe, dataset, out, torch_device, progress, checkpoint_seconds, processes=processes)
+    )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from models.estimators import Estimator, rotated, straight_through
 from training.options import CodebookRecipe
 from training.processes import ALONE, Processes
+from training.seeds import derive_seed
 
 _NOTHING = 1e-5
 
@@ -84,3 +88,30 @@ class MovingCodebook(nn.Module):
         found = vectors.new_zeros(count, vectors.shape[1])
         found[mine] = vectors[rows[mine]]
         return self._processes.sum(found)
+
+
+class MovingCodebooks(nn.Module):
+    """Several of them, of the channels of one bottleneck.
+
+    Args:
+        codebooks: (C, D) each, changed in place.
+        recipe, processes: of all, as of `MovingCodebook`.
+    """
+
+    def __init__(self, codebooks: Sequence[Tensor], recipe: CodebookRecipe, processes: Processes = ALONE) -> None:
+        super().__init__()
+        self._each = nn.ModuleList(MovingCodebook(codebook, recipe, processes) for codebook in codebooks)
+
+    def observe(self, channels: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Take in what each codebook's `observe` does."""
+        for codebook, (vectors, indices) in zip(self._codebooks, channels, strict=True):
+            codebook.observe(vectors, indices)
+
+    def learn(self, seed: int) -> None:
+        """Learn from the batch that was observed; revived entries of each codebook move onto vectors of their own."""
+        for index, codebook in enumerate(self._codebooks):
+            codebook.learn(derive_seed(seed, "codebook", index))
+
+    @property
+    def _codebooks(self) -> list[MovingCodebook]:
+        return cast("list[MovingCodebook]", list(self._each))

@@ -65,6 +65,11 @@ class Run(Generic[AnyRecipe_co]):
         """Where the evaluation writes its report, plots and samples."""
         return self.directory / "evaluation"
 
+    @property
+    def bundle_path(self) -> Path:
+        """Where the export of a model that is served writes the bundle."""
+        return self.directory / "bundle"
+
     def autocast(self, settings: Optimisation) -> torch.autocast:
         """Within, matrix products have the precision that a stage trains in."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
@@ -79,11 +84,6 @@ class RunContext(Run[Recipe]):
         """Where the codes of the training and validation images lie."""
         return self.directory / "codes.safetensors"
 
-    @property
-    def bundle_path(self) -> Path:
-        """Where the export writes the bundle."""
-        return self.directory / "bundle"
-
     def new_autoencoder(self) -> Autoencoder:
         """An untrained autoencoder of the recipe's shape, on the run's device."""
         return build_autoencoder(self.recipe.autoencoder, self.recipe.media).to(self.device)
@@ -96,18 +96,19 @@ class RunContext(Run[Recipe]):
     def autoencoder(self) -> Autoencoder:
         """The trained autoencoder in eval mode, its weights rounded through half precision as they ship."""
         last: TrainedStage = "ordered" if self.recipe.stages.ordered else "autoencoder"
-        return _load(self.new_autoencoder(), self.weights_path(last))
+        return load_as_shipped(self.new_autoencoder(), self.weights_path(last))
 
     def prior(self) -> Prior:
         """The trained prior in eval mode, its weights rounded through half precision as they ship."""
-        return _load(self.new_prior(), self.weights_path("prior"))
+        return load_as_shipped(self.new_prior(), self.weights_path("prior"))
 
     def codes(self, split: Literal["train", "validation"]) -> Tensor:
         """Code indices of a split, (N, K) int64, in the split's order."""
         return load_tensors(self.codes_path)[split].long()
 
 
-def _load(network: Network, path: Path) -> Network:
+def load_as_shipped(network: Network, path: Path) -> Network:
+    """A network with the trained weights of a file, rounded through half precision, in eval mode."""
     network.load_state_dict({name: _as_shipped(tensor) for name, tensor in load_tensors(path).items()})
     return network.eval()
 

@@ -1,4 +1,4 @@
-"""The training loop that the autoencoder and the prior share: epochs, validation, best weights, checkpoints."""
+"""The training loop that all stages share: epochs, validation, best weights, checkpoints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from models.errors import AnytimeError
 from training.averaging import WeightAverage
 from training.checkpoint import load_checkpoint, save_checkpoint
-from training.codebook import MovingCodebook
+from training.codebook import MovingCodebook, MovingCodebooks
 from training.compiling import compile_network, uncompiled
 from training.context import Run
 from training.gradients import add_gradients
@@ -45,7 +45,7 @@ class Task(Protocol):
         """What is trained, on the run's device."""
 
     @property
-    def memory(self) -> MovingCodebook | None:
+    def memory(self) -> MovingCodebook | MovingCodebooks | None:
         """What learns beside the gradient, from what `loss` lets it observe, and is not shipped; None if nothing is."""
 
     @property
@@ -111,7 +111,8 @@ class _Loop:
         self.optimiser = torch.optim.AdamW(
             task.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
-        self.average = None if settings.average is None else WeightAverage(task.network, settings.average)
+        decay, warmup = settings.average, settings.average_warmup
+        self.average = None if decay is None else WeightAverage(task.network, decay, warmup=warmup)
         self.position = Position()
         self.saved_at = monotonic()
         self.processes = context.processes

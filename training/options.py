@@ -31,6 +31,8 @@ class Optimisation(Frozen):
         gradient_clip: largest L2 norm of the gradient; None leaves it alone.
         average: decay of a running mean of the weights, which is what is validated and kept; None for the weights
             themselves.
+        average_warmup: whether that decay begins low, at most (1 + n) / (10 + n) after n updates. Otherwise a schedule
+            that is not many times 1 / (1 - average) steps long keeps much of the weights that it began with.
         precision: of the training steps' matrix products and convolutions; weights, their gradients, the distances to
             the codebook and the loss are float32 either way. `bfloat16` is quicker where the hardware has it (GPUs,
             CPUs with AMX or AVX512-BF16), and slower elsewhere.
@@ -47,6 +49,7 @@ class Optimisation(Frozen):
     weight_decay: NonNegativeFloat = 0.0
     gradient_clip: PositiveFloat | None = None
     average: Share | None = None
+    average_warmup: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
     accumulate: PositiveInt = 1
     compile: bool = False

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import get_args
+from typing import Any, Generic, NamedTuple, TypeVar, get_args
 
-from training.context import RunContext
+from training.context import Run, RunContext
 from training.files import remove_leftovers
 from training.processes import ALONE
 from training.stages import autoencoder, codes, evaluate, export, prior
-from training.state import STAGES, RunState, StageName, TrainedStage, open_state
+from training.state import STAGES, RunState, StageName, StateOf, TrainedStage, open_state
 
+AnyRun = TypeVar("AnyRun", bound=Run[Any])
 STAGE_FUNCTIONS: dict[StageName, Callable[[RunContext], None]] = {
     # 1. Learn to reconstruct from all K codes, Eq. (5).
     "autoencoder": lambda context: autoencoder.run(context, "autoencoder"),
@@ -30,15 +31,38 @@ STAGE_FUNCTIONS: dict[StageName, Callable[[RunContext], None]] = {
 TRAINED = get_args(TrainedStage)
 # Once everything is trained one process is enough, and the others free their devices. Besides, torchmetrics asks every
 # process that it is connected to for its share.
-ALONE_FROM = STAGES.index("evaluate")
+ALONE_FROM = "evaluate"
+
+
+class Stage(NamedTuple, Generic[AnyRun]):
+    """One of a run's stages.
+
+    Attributes:
+        trained: whether all processes share its work; else it is the main one's.
+    """
+
+    name: str
+    run: Callable[[AnyRun], None]
+    trained: bool
 
 
 def run(context: RunContext) -> None:
+    """Train an ordered model: run every stage that is not complete yet, in order. Raises like `run_stages`."""
+    left_out = {name for name in ("autoencoder", "ordered") if getattr(context.recipe.stages, name) is None}
+    stages = [Stage(name, STAGE_FUNCTIONS[name], name in TRAINED) for name in STAGES if name not in left_out]
+    run_stages(context, RunState, stages)
+
+
+def run_stages(context: AnyRun, kind: type[StateOf[Any]], stages: Sequence[Stage[AnyRun]]) -> None:
     """Run every stage that is not complete yet, in order.
 
     A stage is complete once `state.json` says so; killed before that, it goes on from its checkpoint or starts again,
     with the same result. Several processes train together. All else is done by the main process: the others wait, and
     leave before the evaluation.
+
+    Args:
+        kind: of state.
+        stages: all of them; one is `ALONE_FROM`.
 
     Raises:
         AnytimeError: if the folder belongs to another run, a stage's input is unreadable, or training diverges.
@@ -47,34 +71,28 @@ def run(context: RunContext) -> None:
     with processes.main_first():
         if processes.main:
             remove_leftovers(context.directory)
-        state = open_state(context.directory, context.recipe, context.dataset.fingerprint)
+        state = open_state(context.directory, kind, context.recipe, context.dataset.fingerprint)
     processes.wait()
-    state = _run_stages(context, state, STAGES[:ALONE_FROM])
+    alone = [stage.name for stage in stages].index(ALONE_FROM)
+    state = _run_each(context, state, stages[:alone])
     processes.part()
     if processes.main:
-        _run_stages(replace(context, processes=ALONE), state, STAGES[ALONE_FROM:])
+        _run_each(replace(context, processes=ALONE), state, stages[alone:])
         context.progress.say(f"bundle: {context.bundle_path}")
 
 
-def _run_stages(context: RunContext, state: RunState, stages: Sequence[StageName]) -> RunState:
+def _run_each(context: AnyRun, state: StateOf[Any], stages: Sequence[Stage[AnyRun]]) -> StateOf[Any]:
     processes = context.processes
     for stage in stages:
-        if stage in {"autoencoder", "ordered"} and getattr(context.recipe.stages, stage) is None:
-            continue
-        if stage in state.completed:
-            context.progress.say(f"{stage}: complete")
+        if stage.name in state.completed:
+            context.progress.say(f"{stage.name}: complete")
         else:
-            if processes.main or stage in TRAINED:
-                STAGE_FUNCTIONS[stage](context)
-            state = _complete(context, state, stage)
+            if processes.main or stage.trained:
+                stage.run(context)
+            state = state.with_completed(stage.name)
+            if processes.main:
+                state.write(context.directory)
         if processes.main:
-            context.checkpoint_path(stage).unlink(missing_ok=True)
+            context.checkpoint_path(stage.name).unlink(missing_ok=True)
         processes.wait()  # the next stage reads what this one has written
-    return state
-
-
-def _complete(context: RunContext, state: RunState, stage: StageName) -> RunState:
-    state = state.with_completed(stage)
-    if context.processes.main:
-        state.write(context.directory)
     return state

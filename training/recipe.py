@@ -14,6 +14,8 @@ from models.config import AnyAutoencoderConfig, Frozen, Media, PositiveInt, Prio
 from models.errors import RecipeError
 from models.suggestions import did_you_mean
 from training.data.options import DataRecipe
+from training.hierarchical.recipe import KIND as HIERARCHICAL
+from training.hierarchical.recipe import HierarchicalRecipe
 from training.options import AutoencoderStage, CodebookRecipe, Stages
 
 BUNDLED = Path(__file__).resolve().parent / "recipes"
@@ -134,19 +136,33 @@ class Recipe(Frozen):
                     )
 
 
+AnyRecipe = Recipe | HierarchicalRecipe
+
+
 def bundled_recipes(folder: Path = BUNDLED) -> tuple[str, ...]:
     """Names of the recipes that come with the package."""
     return tuple(sorted(path.stem for path in folder.glob("*.toml")))
 
 
 def load_recipe(recipe: str) -> Recipe:
-    """Read a recipe by path, or by the name of one that comes with the package.
+    """Read the recipe of an ordered model by path, or by the name of one that comes with the package.
 
     Raises:
         RecipeError: naming the file, the field by its dotted path and what is wrong with it.
     """
     path = find_recipe(recipe, BUNDLED)
     return parse_recipe(read_toml(path), str(path))
+
+
+def load_any_recipe(recipe: str) -> AnyRecipe:
+    """Read a recipe of any kind of model like `load_recipe`: an ordered one, unless `kind` says otherwise."""
+    path = find_recipe(recipe, BUNDLED)
+    values = read_toml(path)
+    if "kind" not in values:
+        return parse_recipe(values, str(path))
+    if values["kind"] != HIERARCHICAL:
+        raise RecipeError(f"{path}: kind: should be {HIERARCHICAL!r} or left out, got {values['kind']!r}")
+    return parse_as(HierarchicalRecipe, values, str(path))
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -167,6 +183,8 @@ def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
     Raises:
         RecipeError: naming the origin, the field by its dotted path and what is wrong with it.
     """
+    if values.get("kind") == HIERARCHICAL:
+        raise RecipeError(f"{origin}: kind: is a hierarchical model's recipe, where an ordered model's is needed")
     return parse_as(Recipe, values, origin)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Generic, Literal, Self, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -13,6 +13,7 @@ from training.files import read_json, write_json
 from training.recipe import Recipe
 
 STATE = "state.json"
+AnyRecipe = TypeVar("AnyRecipe", bound=Frozen)
 
 StageName = Literal["autoencoder", "ordered", "codes", "prior", "evaluate", "export"]
 TrainedStage = Literal["autoencoder", "ordered", "prior"]
@@ -23,7 +24,7 @@ class ResumeError(AnytimeError):
     """An output folder that cannot be started in, or gone on from."""
 
 
-class RunState(Frozen):
+class StateOf(Frozen, Generic[AnyRecipe]):
     """What a run was started with, and how far it has come.
 
     Attributes:
@@ -32,17 +33,26 @@ class RunState(Frozen):
         completed: its complete stages, in order.
     """
 
-    recipe: Recipe
+    recipe: AnyRecipe
     data: str
-    completed: tuple[StageName, ...] = ()
+    completed: tuple[str, ...] = ()
 
     def write(self, directory: Path) -> None:
         """Write `state.json`, atomically."""
         write_json(directory / STATE, self.model_dump(mode="json"))
 
-    def with_completed(self, stage: StageName) -> RunState:
+    def with_completed(self, stage: str) -> Self:
         """This state with one more stage complete."""
         return self.model_copy(update={"completed": (*self.completed, stage)})
+
+
+class RunState(StateOf[Recipe]):
+    """That of an ordered model's run."""
+
+    completed: tuple[StageName, ...] = ()
+
+
+State = TypeVar("State", bound=StateOf[Any])
 
 
 def check_folder(directory: Path, resume: bool) -> None:
@@ -60,21 +70,25 @@ def check_folder(directory: Path, resume: bool) -> None:
         raise ResumeError(f"{directory}: holds no run to resume, there is no {STATE} in it")
 
 
-def open_state(directory: Path, recipe: Recipe, data: str) -> RunState:
+def open_state(directory: Path, kind: type[State], recipe: Frozen, data: str) -> State:
     """The state of the run in a folder, begun now if there is none.
+
+    Args:
+        kind: of state, which is that of the recipe's kind.
+        data: fingerprint of the data.
 
     Raises:
         ResumeError: if the folder's run has another recipe or other data.
         CheckpointError: if its state cannot be read.
     """
     if not (directory / STATE).is_file():
-        state = RunState(recipe=recipe, data=data)
+        state = kind(recipe=recipe, data=data)
         state.write(directory)
         return state
     try:
-        state = RunState.model_validate(read_json(directory / STATE))
+        state = kind.model_validate(read_json(directory / STATE))
     except ValidationError as error:
-        raise ResumeError(f"{directory / STATE}: is not the state of a run") from error
+        raise ResumeError(f"{directory / STATE}: is not the state of a run, or of a recipe of another kind") from error
     require_same(directory, (state.recipe, state.data), (recipe, data))
     return state
 

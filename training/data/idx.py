@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.errors import DataError
-from training.data.dataset import Parts, Split
+from training.data.dataset import Parts, Split, fingerprint
 from training.data.request import Request
 
 UNSIGNED_BYTE = 0x08
@@ -32,8 +32,14 @@ class IdxFolder:
 
     def load(self, request: Request) -> Parts:
         """Read the training and the test set into memory. Raises DataError naming the file at fault."""
-        request.expect("IDX files", media="image")
-        return Parts(self._split("train"), self._split("t10k"))
+        request.expect("IDX files", "pad", media="image")
+        train, test = self._split("train"), self._split("t10k")
+        if not request.options.pad:
+            return Parts(train, test)
+        # Told apart by what the files hold, whatever is around it.
+        content = fingerprint(train, test)
+        train, test = (_padded(split, request.options.pad) for split in (train, test))
+        return Parts(train, test, fingerprint=content)
 
     def _split(self, part: str) -> Split:
         images_path, labels_path = self._find(part, *IMAGES), self._find(part, *LABELS)
@@ -50,6 +56,11 @@ class IdxFolder:
             if (self._folder / name).is_file():
                 return self._folder / name
         raise DataError(f"{self._folder}: has no {stem}-idx{rank}-ubyte, plain or .gz")
+
+
+def _padded(split: Split, width: int) -> Split:
+    """With so many black pixels on each side."""
+    return Split(torch.nn.functional.pad(split.images, (width,) * 4), split.labels)
 
 
 def read_idx(path: Path, rank: int) -> Tensor:

@@ -32,6 +32,8 @@ class DataRecipe(Frozen):
         crops: pictures made of each image file: 1 is the centre, more are cut at random places in random sizes.
         stride: samples of audio between the starts of two windows of a file; None is a window's length.
         speaker: regular expression with one group, the label of an audio file, searched in its path below the folder.
+        pad: pixels of black around pictures that are taken as they are, on each side: MNIST's 28 x 28 become 32 x 32
+            with 2.
         attribute: of CelebA, the one that is the label.
         label: which of several: `fine` or `coarse` of CIFAR-100, the column of a Hugging Face data set.
     """
@@ -42,6 +44,7 @@ class DataRecipe(Frozen):
     crops: PositiveInt = 1
     stride: PositiveInt | None = None
     speaker: str | None = None
+    pad: Annotated[int, Field(ge=0)] = 0
     attribute: str | None = None
     label: str | None = None
 

@@ -11,7 +11,7 @@ from training.data.options import DataRecipe
 from training.data.progress import QUIET, PreparationProgress
 
 # Options that only some kinds of data understand.
-SPECIAL = ("crops", "stride", "speaker", "attribute", "label")
+SPECIAL = ("crops", "stride", "speaker", "pad", "attribute", "label")
 
 
 def default_cache() -> Path:

@@ -9,9 +9,10 @@ from models.bundle.manifest import Manifest
 from models.config import Frozen
 from models.errors import RecipeError
 from training.context import RunContext
+from training.data.dataset import Dataset
 from training.evaluation.known import identify
 from training.evaluation.versions import versions
-from training.recipe import Recipe, parse_recipe
+from training.recipe import AnyRecipe, Recipe, parse_recipe
 
 
 class DataProvenance(Frozen):
@@ -26,15 +27,7 @@ class DataProvenance(Frozen):
 
 def build_manifest(context: RunContext, quality_curve: Sequence[float]) -> Manifest:
     """The manifest of a run's model; no times, paths or host names, so that equal runs make equal bundles."""
-    recipe, dataset = context.recipe, context.dataset
-    known = identify(dataset.fingerprint)
-    data = DataProvenance(
-        name=known.name,
-        licence=known.licence,
-        fingerprint=dataset.fingerprint,
-        train_images=len(dataset.train),
-        validation_images=len(dataset.validation),
-    )
+    recipe = context.recipe
     return Manifest(
         name=recipe.name,
         description=recipe.description,
@@ -44,13 +37,26 @@ def build_manifest(context: RunContext, quality_curve: Sequence[float]) -> Manif
         prior=recipe.prior,
         sampling=recipe.sampling,
         quality_curve=tuple(quality_curve),
-        training={
-            "recipe": recipe.model_dump(mode="json"),
-            "data": data.model_dump(mode="json"),
-            "seed": recipe.seed,
-            "versions": versions(),
-        },
+        training=provenance(recipe, context.dataset),
     )
+
+
+def provenance(recipe: AnyRecipe, dataset: Dataset) -> dict[str, Any]:
+    """What a manifest says of how a model was made."""
+    known = identify(dataset.fingerprint)
+    data = DataProvenance(
+        name=known.name,
+        licence=known.licence,
+        fingerprint=dataset.fingerprint,
+        train_images=len(dataset.train),
+        validation_images=len(dataset.validation),
+    )
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "data": data.model_dump(mode="json"),
+        "seed": recipe.seed,
+        "versions": versions(),
+    }
 
 
 def recipe_of(manifest: Manifest) -> Recipe | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import ValidationError
 
 from models.bundle.writer import write_bundle
-from training.context import RunContext
+from training.context import Run, RunContext
 from training.evaluation.eight_bit import recorded
 from training.evaluation.kinds import kind_of
 from training.evaluation.provenance import build_manifest
@@ -21,7 +23,7 @@ def run(context: RunContext) -> None:
         BundleError: if the bundle cannot be written.
     """
     kind = kind_of(context.recipe.media)
-    extra = {name: _read(context, name) for name in (REPORT, *kind.shipped)}
+    extra = {name: read_result(context, name) for name in (REPORT, *kind.shipped)}
     try:
         report = kind.report.model_validate_json(extra[REPORT])
     except ValidationError as error:
@@ -34,7 +36,8 @@ def run(context: RunContext) -> None:
     context.progress.say(f"export: {manifest.name}, {size / 1e6:.1f} MB")
 
 
-def _read(context: RunContext, name: str) -> bytes:
+def read_result(context: Run[Any], name: str) -> bytes:
+    """A file that the evaluation has written. Raises CheckpointError if it cannot be read."""
     path = context.evaluation_directory / name
     try:
         return path.read_bytes()

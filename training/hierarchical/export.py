@@ -1,0 +1,48 @@
+"""The stage that writes the bundle."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from models.bundle.hierarchical import HierarchicalManifest
+from models.bundle.writer import write_hierarchical_bundle
+from training.evaluation.pictures import RECONSTRUCTIONS, SAMPLES
+from training.evaluation.provenance import provenance
+from training.evaluation.report import REPORT
+from training.files import CheckpointError
+from training.hierarchical.context import HierarchicalContext
+from training.hierarchical.report import HierarchicalReport
+from training.stages.export import read_result
+
+
+def run(context: HierarchicalContext) -> None:
+    """Write the run's bundle, with the evaluation's report and samples beside the weights.
+
+    Raises:
+        CheckpointError: if the evaluation's results are missing or damaged.
+        BundleError: if the bundle cannot be written.
+    """
+    extra = {name: read_result(context, name) for name in (REPORT, SAMPLES, RECONSTRUCTIONS)}
+    try:
+        HierarchicalReport.model_validate_json(extra[REPORT])
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{context.evaluation_directory / REPORT}: is damaged: {error.errors()[0]['msg']}"
+        ) from error
+    manifest = write_hierarchical_bundle(context.bundle_path, build_manifest(context), context.hierarchy(), extra)
+    size = sum(file.stat().st_size for file in context.bundle_path.iterdir())
+    context.progress.say(f"export: {manifest.name}, {size / 1e6:.1f} MB")
+
+
+def build_manifest(context: HierarchicalContext) -> HierarchicalManifest:
+    """The manifest of a run's model; no times, paths or host names, so that equal runs make equal bundles."""
+    recipe = context.recipe
+    return HierarchicalManifest(
+        name=recipe.name,
+        description=recipe.description,
+        media=recipe.media,
+        labels=recipe.labels,
+        hierarchy=recipe.hierarchy,
+        sampling=recipe.sampling,
+        training=provenance(recipe, context.dataset),
+    )
