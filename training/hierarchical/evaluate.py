@@ -274,7 +274,7 @@ def _claims(sampled: HierarchicalSampleFacts, labels: int) -> tuple[Claim, ...]:
     claims = [
         above(
             "drawing_helps",
-            "Drawing the levels below the topmost codes brings samples nearer to real images than the auxiliary decoders do.",
+            "Drawing what is below the topmost codes brings samples nearer to real images than auxiliary decoders do.",
             (sampled.distance_drop,),
         )
     ]
