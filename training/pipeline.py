@@ -10,7 +10,7 @@ from training.context import Run, RunContext
 from training.files import remove_leftovers
 from training.processes import ALONE
 from training.stages import autoencoder, codes, evaluate, export, prior
-from training.state import STAGES, RunState, StageName, StateOf, TrainedStage, open_state
+from training.state import STAGES, RunState, StageName, StateOf, TrainedStage, open_state_of
 
 AnyRun = TypeVar("AnyRun", bound=Run[Any])
 STAGE_FUNCTIONS: dict[StageName, Callable[[RunContext], None]] = {
@@ -71,7 +71,7 @@ def run_stages(context: AnyRun, kind: type[StateOf[Any]], stages: Sequence[Stage
     with processes.main_first():
         if processes.main:
             remove_leftovers(context.directory)
-        state = open_state(context.directory, kind, context.recipe, context.dataset.fingerprint)
+        state = open_state_of(kind, context.directory, context.recipe, context.dataset.fingerprint)
     processes.wait()
     alone = [stage.name for stage in stages].index(ALONE_FROM)
     state = _run_each(context, state, stages[:alone])

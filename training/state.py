@@ -70,7 +70,12 @@ def check_folder(directory: Path, resume: bool) -> None:
         raise ResumeError(f"{directory}: holds no run to resume, there is no {STATE} in it")
 
 
-def open_state(directory: Path, kind: type[State], recipe: Frozen, data: str) -> State:
+def open_state(directory: Path, recipe: Recipe, data: str) -> RunState:
+    """The state of an ordered model's run in a folder, begun now if there is none. Raises like `open_state_of`."""
+    return open_state_of(RunState, directory, recipe, data)
+
+
+def open_state_of(kind: type[State], directory: Path, recipe: Frozen, data: str) -> State:
     """The state of the run in a folder, begun now if there is none.
 
     Args:

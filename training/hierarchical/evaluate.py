@@ -17,6 +17,7 @@ from training.evaluation.frechet import FrechetReference, distances
 from training.evaluation.intervals import Estimate, Proportion, mean_estimate, proportion
 from training.evaluation.known import identify
 from training.evaluation.measure import CLASSIFIER
+from training.evaluation.pictures import MOST_LABELS
 from training.evaluation.report import REPORT, Claim, DataFacts, ExtractorFacts
 from training.evaluation.samples import labels_like
 from training.evaluation.turns import in_turn
@@ -208,7 +209,7 @@ class _Evaluation:
 
     def _show_neighbours(self, extractor: Extractor, samples: _Samples) -> None:
         train = self.context.dataset.train.images
-        first = [int((samples.labels == label).nonzero()[0]) for label in range(len(self.names[: sheets.MOST_LABELS]))]
+        first = [int((samples.labels == label).nonzero()[0]) for label in range(len(self.names[:MOST_LABELS]))]
         shown, count = samples.drawn[first], min(sheets.NEIGHBOUR_COUNT, len(train))
         near = {
             "pixels": train[nearest(shown, train, count)[1]],
