@@ -14,7 +14,7 @@ from training.devices import Device, prepare_torch
 from training.extras import require_extras
 from training.options import AutoencoderKind
 from training.processes import ALONE, Processes, joined
-from training.recipe import AnyRecipe, Recipe, bundled_recipes, load_any_recipe, load_recipe, parse_recipe
+from training.recipe import AnyRecipe, Recipe, bundled_recipes, load_any_recipe, parse_recipe
 from training.state import check_folder
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def random_bundle(
     Example:
         anytime bundle random --recipe cifar10 --out runs/cifar10-random
     """
-    parsed = load_recipe(recipe)
+    parsed = load_any_recipe(recipe)
 
     from rich.console import Console
 

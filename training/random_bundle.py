@@ -9,23 +9,29 @@ from torch import Tensor, nn
 
 from models.autoencoder import OrderedVQVAE
 from models.build import Autoencoder, build_autoencoder
+from models.bundle.hierarchical import HierarchicalManifest
 from models.bundle.manifest import Manifest
-from models.bundle.writer import write_bundle
+from models.bundle.reader import AnyManifest
+from models.bundle.writer import write_bundle, write_hierarchical_bundle
 from models.curve import fit_quality_curve
+from models.hierarchical.hierarchy import Hierarchy
 from models.prior import build_prior
-from training.recipe import Recipe
+from training.hierarchical.recipe import HierarchicalRecipe
+from training.recipe import AnyRecipe, Recipe
 from training.seeds import derive_seed
 
 VERSION = "untrained"
 _PROBES = 64
 
 
-def write_random_bundle(path: Path, recipe: Recipe, seed: int) -> Manifest:
+def write_random_bundle(path: Path, recipe: AnyRecipe, seed: int) -> AnyManifest:
     """Write a bundle of the recipe's networks as they are before training, random from the seed.
 
     Raises:
         BundleError: if `path` holds something else than a bundle, or cannot be written.
     """
+    if isinstance(recipe, HierarchicalRecipe):
+        return _write_hierarchy(path, recipe, seed)
     shape = recipe.autoencoder
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(derive_seed(seed, "random bundle"))
@@ -33,6 +39,27 @@ def write_random_bundle(path: Path, recipe: Recipe, seed: int) -> Manifest:
         _spread(autoencoder)
         prior = build_prior(recipe.prior, shape.codes, shape.codebook, len(_labels(recipe)))
     return write_bundle(path, _manifest(recipe, seed), autoencoder, prior)
+
+
+def _write_hierarchy(path: Path, recipe: HierarchicalRecipe, seed: int) -> HierarchicalManifest:
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(derive_seed(seed, "random bundle"))
+        hierarchy = Hierarchy(recipe.hierarchy, len(_labels(recipe)))
+        for level in hierarchy.levels:
+            for quantiser in level.bottleneck.quantisers:
+                nn.init.normal_(quantiser.codebook)
+    manifest = HierarchicalManifest(
+        name=recipe.name,
+        version=VERSION,
+        description=f"UNTRAINED: random weights in the shape of the recipe {recipe.name}, for benchmarks. Its samples "
+        "are noise.",
+        media=recipe.media,
+        labels=_labels(recipe),
+        hierarchy=recipe.hierarchy,
+        sampling=recipe.sampling,
+        training={"trained": False, "seed": seed},
+    )
+    return write_hierarchical_bundle(path, manifest, hierarchy)
 
 
 @torch.no_grad()
@@ -71,7 +98,7 @@ def assumed_quality_curve(codes: int) -> tuple[float, ...]:
     return fit_quality_curve([1 / (1 + n) for n in range(codes + 1)])
 
 
-def _labels(recipe: Recipe) -> tuple[str, ...]:
+def _labels(recipe: AnyRecipe) -> tuple[str, ...]:
     """The recipe's labels; one, if it leaves them to the data, since their number hardly matters to the speed."""
     return recipe.labels or ("all",)
 

@@ -128,7 +128,7 @@ def test_the_command_takes_the_labels_from_the_data(tmp_path: Path, monkeypatch:
     for number in range(30):
         noise_image(tmp_path / "data" / "abc"[number % 3] / f"{number}.png", (12, 9), number)
     runs: list[RunContext] = []
-    monkeypatch.setattr("training.cli.load_recipe", lambda _: recipe_for((1, 8, 8)))
+    monkeypatch.setattr("training.cli.load_any_recipe", lambda _: recipe_for((1, 8, 8)))
     monkeypatch.setattr("training.cli.prepare_torch", lambda *_: torch.device("cpu"))
     monkeypatch.setattr("training.pipeline.run", runs.append)
     folders = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")]

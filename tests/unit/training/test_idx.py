@@ -8,10 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from toy_data import toy_split, write_idx_folder
 from toy_recipe import toy_recipe
 
 from models.errors import DataError
+from training.data.dataset import fingerprint
 from training.data.idx import read_idx
 from training.data.request import Request
 from training.data.sources import open_source
@@ -105,3 +107,22 @@ def test_a_source_that_is_not_one(tmp_path: Path) -> None:
         open_source(str(tmp_path / "file"))
     with pytest.raises(DataError, match="holds no data set of a known kind: IDX files"):
         open_source(str(tmp_path))
+
+
+def test_pictures_are_padded_with_black_and_known_by_what_the_files_hold(tmp_path: Path) -> None:
+    source = open_source(str(write_idx_folder(tmp_path, toy_split(4), toy_split(3, seed=1))))
+    plain = source.load(REQUEST)
+    padded = source.load(Request(REQUEST.media, REQUEST.options.model_copy(update={"pad": 2})))
+    for before, after in ((plain.train, padded.train), (plain.test, padded.test)):
+        assert after.images.shape == (len(before), 1, 12, 12)
+        assert torch.equal(after.images[:, :, 2:10, 2:10], before.images)
+        assert after.images.sum() == before.images.sum()
+        assert torch.equal(after.labels, before.labels)
+    assert padded.fingerprint == fingerprint(plain.train, plain.test)
+
+
+def test_other_data_is_not_padded(tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "a.png")
+    options = REQUEST.options.model_copy(update={"pad": 2})
+    with pytest.raises(DataError, match="data.pad = 2 means nothing to data of this kind"):
+        open_source(str(tmp_path)).load(Request(REQUEST.media, options, tmp_path / "cache"))

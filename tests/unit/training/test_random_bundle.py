@@ -6,17 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from anytime import app
 from models.bundle.manifest import AUTOENCODER, PRIOR
+from models.bundle.networks import load_hierarchy
 from models.bundle.reader import verify_bundle
 from models.errors import BundleError
 from models.prior import build_prior
 from models.runtime import load_model
 from models.runtime.protocol import SampleRequest
 from training.random_bundle import assumed_quality_curve, write_random_bundle
-from training.recipe import load_recipe
+from training.recipe import load_any_recipe, load_recipe
 
 SMOKE = load_recipe("smoke")
 
@@ -71,3 +73,15 @@ def test_cifar10_fits_a_manifest(tmp_path: Path) -> None:
     manifest = write_random_bundle(tmp_path / "cifar10", load_recipe("cifar10"), 0)
     assert (manifest.codes, manifest.media.shape) == (70, (3, 32, 32))
     assert verify_bundle(tmp_path / "cifar10") == manifest
+
+
+def test_a_hierarchical_recipe_has_a_random_bundle_too(tmp_path: Path) -> None:
+    recipe = load_any_recipe("hierarchical-fashion-mnist")
+    manifest = write_random_bundle(tmp_path / "b", recipe, 1)
+    loaded = load_hierarchy(tmp_path / "b")
+    assert loaded.manifest == manifest
+    assert manifest.description.startswith("UNTRAINED")
+    codes = loaded.hierarchy.encode(torch.randint(32, (8, 1, 32, 32)))[1]
+    assert len(codes.unique()) > 1
+    assert write_random_bundle(tmp_path / "c", recipe, 1) == manifest
+    assert CliRunner().invoke(app, ["bundle", "show", str(tmp_path / "b")]).exit_code == 0

@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 
 from models.config import AutoencoderConfig, LSTMConfig, PixelCNNConfig, PriorConfig, TransformerConfig
 from models.errors import RecipeError
-from training.recipe import BUNDLED, Recipe, bundled_recipes, load_recipe, parse_recipe
+from models.hierarchical.named import PAPER
+from training.recipe import BUNDLED, Recipe, bundled_recipes, load_any_recipe, load_recipe, parse_recipe
 
 SMOKE = (BUNDLED / "smoke.toml").read_text()
 
 
 def test_every_bundled_recipe_is_valid_and_named_after_its_file() -> None:
     paper, studies = ("cifar10", "mnist", "vctk"), ("study-emoji", "study-fashion-mnist")
+    hierarchical = (*PAPER, "hierarchical-emoji", "hierarchical-fashion-mnist", "hierarchical-fashion-mnist-three")
     ours = ("emoji", "fashion-mnist", "fashion-mnist-modern", "photos", "smoke", "speech")
-    assert bundled_recipes() == tuple(sorted((*paper, *studies, *ours)))
-    assert [load_recipe(name).name for name in bundled_recipes()] == list(bundled_recipes())
+    assert bundled_recipes() == tuple(sorted((*paper, *studies, *ours, *hierarchical)))
+    assert [load_any_recipe(name).name for name in bundled_recipes()] == list(bundled_recipes())
 
 
 def test_mnist_has_the_papers_numbers() -> None:
