@@ -259,18 +259,22 @@ PriorConfig = Annotated[
 ]
 
 
-# What pydantic puts into the path of a field, beside the names that the file has: the kind of a network.
+# What pydantic puts into the path of a field, beside the names that the file has: the kind of a network. By where the
+# network is: how far within the file, and under which name.
 _TAGS = {
-    "autoencoder": {"convolutional", "residual"},
-    "prior": {"transformer", "lstm", "pixelcnn"},
-    "auxiliary": {"feed-forward", "masked"},
+    (0, "autoencoder"): {"convolutional", "residual"},
+    (0, "prior"): {"transformer", "lstm", "pixelcnn"},
+    (2, "auxiliary"): {"feed-forward", "masked"},  # of levels.N
 }
 
 
 def field_path(location: tuple[int | str, ...]) -> str:
     """Where a validation error is, as its file spells it."""
-    before = ("", *location)
-    parts = [name for index, name in enumerate(location) if name not in _TAGS.get(str(before[index]), ())]
+    parts = [
+        name
+        for index, name in enumerate(location)
+        if not index or name not in _TAGS.get((index - 1, str(location[index - 1])), ())
+    ]
     # Whoever writes a file can put anything into a name; an error is one line all the same.
     return ".".join(name if (name := str(part)).isprintable() else repr(name) for part in parts)
 

@@ -1,4 +1,4 @@
-"""A recipe of three levels, as the paper counts them, for the toy data: every kind of auxiliary decoder, a few steps each."""
+"""A recipe of three levels, as the paper counts them, for the toy data: both kinds of auxiliary decoder, a few steps each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NET = {"layers": 1, "hidden": 8, "bottleneck": 4}
 
 
 def toy_values() -> dict[str, Any]:
-    """8x8 pictures of 8 grey values, 4x4 codes of two channels, 2x2 codes by self-prediction, a prior with attention."""
+    """8x8 pictures of 8 grey values, 4x4 codes of two channels, 2x2 codes by self-prediction, a prior that attends."""
     return {
         "kind": "hierarchical",
         "name": "toy-hierarchy",

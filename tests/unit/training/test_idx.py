@@ -124,5 +124,5 @@ def test_pictures_are_padded_with_black_and_known_by_what_the_files_hold(tmp_pat
 def test_other_data_is_not_padded(tmp_path: Path) -> None:
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
     options = REQUEST.options.model_copy(update={"pad": 2})
-    with pytest.raises(DataError, match="data.pad = 2 means nothing to data of this kind"):
+    with pytest.raises(DataError, match=r"data\.pad = 2 means nothing to data of this kind"):
         open_source(str(tmp_path)).load(Request(REQUEST.media, options, tmp_path / "cache"))
