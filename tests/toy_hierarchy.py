@@ -1,4 +1,4 @@
-"""A recipe of three levels, as the paper counts them, for the toy data: both kinds of auxiliary decoder, a few steps each."""
+"""A recipe of three levels, as the paper counts them, for the toy data: both kinds of auxiliary decoder, few steps."""
 
 from __future__ import annotations
 

@@ -45,9 +45,7 @@ def _write_hierarchy(path: Path, recipe: HierarchicalRecipe, seed: int) -> Hiera
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(derive_seed(seed, "random bundle"))
         hierarchy = Hierarchy(recipe.hierarchy, len(_labels(recipe)))
-        for level in hierarchy.levels:
-            for quantiser in level.bottleneck.quantisers:
-                nn.init.normal_(quantiser.codebook)
+        _spread_codebooks(hierarchy)
     manifest = HierarchicalManifest(
         name=recipe.name,
         version=VERSION,
@@ -60,6 +58,17 @@ def _write_hierarchy(path: Path, recipe: HierarchicalRecipe, seed: int) -> Hiera
         training={"trained": False, "seed": seed},
     )
     return write_hierarchical_bundle(path, manifest, hierarchy)
+
+
+@torch.no_grad()
+def _spread_codebooks(hierarchy: Hierarchy) -> None:
+    """Place codebooks on what noise is encoded to: entries that lie anywhere else would all be the same code."""
+    for level, above in zip(hierarchy.levels, hierarchy.config.grids[1:], strict=True):
+        count = 1 + above.values // above.places
+        shape = (count, level.grid.channels, level.grid.height, level.grid.width)
+        parts = level.bottleneck.parts(level.encoder(torch.randint(level.grid.values, shape)))
+        for quantiser, part in zip(level.bottleneck.quantisers, parts, strict=True):
+            quantiser.initialise(part.flatten(0, -2), torch.Generator().manual_seed(0))
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from models.bundle.networks import load_hierarchy, load_networks
 from models.bundle.reader import read_manifest, verify_any_bundle
 from models.errors import BundleError
 from models.hierarchical.sampling import sample_symbols
-from training import loop
+from training.checkpoint import save_checkpoint
 from training.hierarchical.context import HierarchicalContext
 from training.hierarchical.drawing import draw_below
 from training.hierarchical.likelihood import encode_all, likelihood
@@ -61,22 +61,21 @@ def test_a_run_that_was_stopped_anywhere_ends_as_an_unbroken_one(
     run: HierarchicalContext, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: tuple[int, ...]
 ) -> None:
     """After so many checkpoints each time, which are written after every step."""
-    save = loop.save_checkpoint
     for most in saves:
         left = most
 
         def interrupted(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
             nonlocal left
-            save(path, tensors, facts)
+            save_checkpoint(path, tensors, facts)
             left -= 1
             if left == 0:
                 raise Stopped
 
-        monkeypatch.setattr(loop, "save_checkpoint", interrupted)
+        monkeypatch.setattr("training.loop.save_checkpoint", interrupted)
         with pytest.raises(Stopped):
             run_hierarchical(toy_hierarchy_run(data, tmp_path))
         assert not (tmp_path / "bundle").exists()
-    monkeypatch.setattr(loop, "save_checkpoint", save)
+    monkeypatch.setattr("training.loop.save_checkpoint", save_checkpoint)
     run_hierarchical(toy_hierarchy_run(data, tmp_path))
     assert digests(tmp_path / "bundle") == digests(run.bundle_path)
     state = json.loads((tmp_path / "state.json").read_text())

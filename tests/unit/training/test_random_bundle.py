@@ -10,7 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 from anytime import app
-from models.bundle.manifest import AUTOENCODER, PRIOR
+from models.bundle.manifest import AUTOENCODER, PRIOR, Manifest
 from models.bundle.networks import load_hierarchy
 from models.bundle.reader import verify_bundle
 from models.errors import BundleError
@@ -71,6 +71,7 @@ def test_the_papers_cifar10_model_has_about_20_million_parameters() -> None:
 
 def test_cifar10_fits_a_manifest(tmp_path: Path) -> None:
     manifest = write_random_bundle(tmp_path / "cifar10", load_recipe("cifar10"), 0)
+    assert isinstance(manifest, Manifest)
     assert (manifest.codes, manifest.media.shape) == (70, (3, 32, 32))
     assert verify_bundle(tmp_path / "cifar10") == manifest
 
@@ -82,6 +83,6 @@ def test_a_hierarchical_recipe_has_a_random_bundle_too(tmp_path: Path) -> None:
     assert loaded.manifest == manifest
     assert manifest.description.startswith("UNTRAINED")
     codes = loaded.hierarchy.encode(torch.randint(32, (8, 1, 32, 32)))[1]
-    assert len(codes.unique()) > 1
+    assert len(set(codes.flatten().tolist())) > 10
     assert write_random_bundle(tmp_path / "c", recipe, 1) == manifest
     assert CliRunner().invoke(app, ["bundle", "show", str(tmp_path / "b")]).exit_code == 0
