@@ -30,7 +30,8 @@ _KNOWN = {
     "b5a729484d27909bbf556591691c1e971cef7fddd1b97f7670510088432018c8": _EMOJI,  # 64 x 64, as the recipe has them
     "6d51704ca7ce5745bb821c7d8c35d3971fe323e6e53863c364bc185cf92b50ca": KnownData(
         "photographs of Debian's wallpapers",
-        "those of their authors, whom docs/training.md names: CC0, CC BY, CC BY-SA, GNU FDL, LGPL-3, GPL-2+, public domain",
+        "those of their authors, whom docs/training.md names: CC0, CC BY, CC BY-SA, GNU FDL, LGPL-3, GPL-2+ and public "
+        "domain",
     ),
 }
 

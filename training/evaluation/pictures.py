@@ -36,7 +36,8 @@ class Shown:
 
     Attributes:
         samples: (labels, at most COLUMNS, *media shape), from complete codes.
-        by_fraction: (fractions, labels, *media shape), one sample of each label from growing parts of its codes.
+        by_fraction: (fractions, labels, *media shape), one sample of each label from growing parts of its codes;
+            at most COLUMNS samples where there is but one label.
         reconstructions: (1 + fractions, labels there are, *media shape), test samples and what becomes of them.
         labels: names of the labels that are shown.
         fractions: names of the fractions.
@@ -58,11 +59,12 @@ def choose(networks: Networks, drawn: Samples, test: Split, fractions: Sequence[
     of_label = [(drawn.labels == label).nonzero().flatten()[:COLUMNS] for label in range(len(labels))]
     fewest = min(len(rows) for rows in of_label)
     full = torch.stack([decode(networks, drawn.codes[rows[:fewest]], codes, device) for rows in of_label])
-    first = drawn.codes[torch.stack([rows[0] for rows in of_label])]
+    each = COLUMNS if len(labels) == 1 else 1
+    first = drawn.codes[torch.cat([rows[:each] for rows in of_label])]
     rows = torch.stack([decode(networks, first, length, device) for length in lengths])
 
     shown = [label for label in range(len(labels)) if (test.labels == label).any()]
-    originals = test.take(torch.stack([(test.labels == label).nonzero().flatten()[0] for label in shown]))
+    originals = test.take(torch.cat([(test.labels == label).nonzero().flatten()[:each] for label in shown]))
     rebuilt = [reconstruct(networks.autoencoder, originals, length, device) for length in lengths]
     return Shown(
         samples=full,
@@ -79,14 +81,16 @@ def write(directory: Path, shown: Shown, paint: Callable[[Tensor], Tensor] = lam
 
     `samples.png` has one row per label, from complete codes. `samples-by-fraction.png` has one column per label and one
     row per fraction of the same codes, as Fig. 5. `reconstructions.png` does so with test samples, originals on top.
+    A model of one label has several columns of it in both, without a name.
 
     Args:
         paint: makes pictures (R, C, 1 or 3, H, W) uint8 of what is not one.
     """
+    several = len(shown.labels) > 1
     for name, samples, rows, columns in (
-        (SAMPLES, shown.samples, shown.labels, ()),
-        (BY_FRACTION, shown.by_fraction, shown.fractions, shown.labels),
-        (RECONSTRUCTIONS, shown.reconstructions, ("original", *shown.fractions), shown.tested),
+        (SAMPLES, shown.samples, shown.labels if several else (), ()),
+        (BY_FRACTION, shown.by_fraction, shown.fractions, shown.labels if several else ()),
+        (RECONSTRUCTIONS, shown.reconstructions, ("original", *shown.fractions), shown.tested if several else ()),
     ):
         write_atomically(directory / name, sheet(paint(samples), rows, columns))
 

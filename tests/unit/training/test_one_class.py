@@ -10,11 +10,12 @@ import torch
 from factories import tiny_manifest, tiny_networks
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from rich.console import Console
 from toy_data import toy_split
 
 from training.data.dataset import Dataset, Split
-from training.evaluation import console
+from training.evaluation import console, pictures
 from training.evaluation.classifier import ClassifierConfig, train_or_load
 from training.evaluation.frechet import FrechetReference
 from training.evaluation.measure import Evaluation, evaluate
@@ -114,3 +115,16 @@ def test_and_that_is_said(report: tuple[Report, Path]) -> None:
     assert "n/a" in out.getvalue()
     assert "tells which way up images are for" in out.getvalue()
     assert "a single class: nothing is recognised, and the claim about that is left out" in out.getvalue()
+
+
+def test_sheets_have_several_samples_side_by_side(report: tuple[Report, Path]) -> None:
+    def size(name: str) -> tuple[int, int]:
+        with Image.open(report[1] / name) as picture:
+            return picture.size
+
+    wide, tall = size(pictures.SAMPLES)
+    assert wide > 10 * tall > 0
+    tile = (wide - 2 * pictures.MARGIN) // pictures.COLUMNS
+    for name in (pictures.BY_FRACTION, pictures.RECONSTRUCTIONS):
+        assert size(name)[0] > pictures.COLUMNS * tile
+        assert size(name)[1] > len(report[0].samples.fractions) * tile
