@@ -118,13 +118,13 @@ def facts_of(runs: Runs) -> tuple[tuple[str, str], ...]:
 def _common_facts(runs: RunsOf[AnyRun], schedule: Callable[[AnyRun], str]) -> tuple[tuple[str, str], ...]:
     everything = runs.all()
     first = everything[0].report
-    data, many, name = first.data, words_for(first.data.shape).many, identify(first.data.fingerprint).name
+    data, many, known = first.data, words_for(first.data.shape).many, identify(first.data.fingerprint)
     several = len(runs.variants) > 1
     schedules = [(f"{runs.titles[name]}: " if several else "") + schedule(runs.first(name)) for name in runs.variants]
     seeds = {name: ", ".join(map(str, sorted(found))) for name, found in runs.variants.items()}
     same = len(set(seeds.values())) == 1
     return (
-        ("data", f"{name}, {' x '.join(map(str, data.shape))}, fingerprint {data.fingerprint[:12]}"),
+        ("data", f"{known.name}, {' x '.join(map(str, data.shape))}, fingerprint {data.fingerprint[:12]}"),
         (f"test {many}", f"{data.test_images:,}"),
         ("schedule", "; ".join(dict.fromkeys(schedules))),
         ("seeds", seeds[next(iter(seeds))] if same else "; ".join(f"{name}: {found}" for name, found in seeds.items())),
