@@ -186,7 +186,12 @@ class Playground:
         """Nothing was asked of anybody but the server, and the browser has nothing to complain of."""
         sockets = [each["open"][0] for each in self.page.evaluate("spied.told") if "open" in each]
         assert sockets, "the spy has seen no socket"
-        hosts = {urlsplit(address).netloc for address in [*self.requests, *sockets] if not address.startswith("blob:")}
+        self.check_requests(sockets)
+
+    def check_requests(self, more: list[str] | None = None) -> None:
+        """The same of a page without a socket."""
+        everything = [*self.requests, *(more or [])]
+        hosts = {urlsplit(address).netloc for address in everything if not address.startswith(("blob:", "data:"))}
         assert hosts == {urlsplit(self.url).netloc}
         assert self.complaints == []
 
@@ -199,14 +204,16 @@ def playground(browser: Browser, url: str, **options: Any) -> Iterator[Playgroun
         context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(_SPY)
         shown = Playground(context.new_page(), url)
-        _listen(context, shown)
+        listen(context, shown)
         yield shown
         shown.check()
     finally:
         context.close()
 
 
-def _listen(context: BrowserContext, shown: Playground) -> None:
+def listen(context: BrowserContext, shown: Playground) -> None:
+    """Keep what a page asks for, and what the browser complains of."""
+
     def asked(request: Request) -> None:
         shown.requests.append(request.url)
 

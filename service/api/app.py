@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.access.watch import KeyWatch
-from service.api import decode, encode, generate, health, models, openapi, playground, stream
+from service.api import decode, encode, generate, health, models, openapi, playground, stream, swagger
 from service.api.arrival import ENCODE_PATH, ArrivalMiddleware, exchange_of
 from service.api.endpoints import Endpoints
 from service.api.inference import infer
@@ -40,6 +40,7 @@ _ROUTERS = (
     inference_server.router,
     health.router,
     playground.router,
+    swagger.router,
 )
 _FLUSH_S = 1.0
 _ENDPOINTS = {
@@ -93,6 +94,7 @@ def create_app(
         version=package_version(),
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
     )
     app.keyed = settings.keys is not None
