@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
+from collections import deque
+from typing import Any
 
 from starlette.types import Message
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from service.api.problems import HeadersTooLarge, RequestTimeout, problem_response
@@ -24,6 +27,9 @@ def protocol_of(server: Server) -> type[HttpToolsProtocol]:
         owner = server
 
     return Bound
+
+
+_AHEAD = 64  # messages
 
 
 class Protocol(HttpToolsProtocol):
@@ -144,11 +150,70 @@ class Protocol(HttpToolsProtocol):
         return HeadersTooLarge(f"Request line and headers are larger than the {limit} bytes that this server takes.")
 
 
+def socket_protocol_of(server: Server) -> type[WebSocketsSansIOProtocol]:
+    """The protocol of every websocket to a server."""
+
+    class Bound(SocketProtocol):
+        owner = server
+
+    return Bound
+
+
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """One websocket."""
+    """One websocket.
+
+    Messages say when they were received. Uvicorn reads one and leaves the others to the kernel, where nobody knows how
+    long they wait: with this process short of time that came to be tens of seconds, while each request was thought to
+    be on time, and pongs that waited behind them were missed. So some are read ahead, as many as may well be needed.
+
+    Attributes:
+        owner: the server that it connects to.
+    """
+
+    owner: Server
+    _received = 0.0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._stamps: deque[float] = deque()  # of the messages in the queue
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came, and remember when."""
+        self._received = self.owner.clock.now() - unread_s(self.transport)
+        super().data_received(data)
+
+    def send_receive_event_to_app(self) -> None:
+        """A message is complete."""
+        before, paused = self.queue.qsize(), self.read_paused
+        self.read_paused = True  # uvicorn leaves reading alone
+        super().send_receive_event_to_app()
+        self.read_paused = paused
+        if self.queue.qsize() > before:
+            self._stamps.append(self._received)
+        if not paused and self.queue.qsize() >= _AHEAD:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def keepalive_timeout(self) -> None:
+        """The client has not answered a ping: let go of it. Uvicorn would wait until it has read what is left."""
+        super().keepalive_timeout()
+        self.transport.abort()
+
+    async def receive(self) -> Message:  # type: ignore[override]  # the same, as Starlette names it
+        """The next message, with the time of its receipt."""
+        message: Message = await super().receive()  # type: ignore[assignment]
+        if message["type"] == "websocket.receive":
+            message[RECEIVED] = self._stamps.popleft()
+        return message
 
     async def send(self, message: Message) -> None:  # type: ignore[override]  # the same, as Starlette names it
-        """Send, and know a handshake for complete that was answered with a problem: uvicorn would log a failure."""
+        """Send, and know a handshake for complete that was answered with a problem: uvicorn would log a failure.
+
+        Raises:
+            ClientDisconnected: uvicorn has closed the socket, as the client did not answer its pings.
+        """
+        if self.close_sent and self.handshake_complete and message["type"] == "websocket.send":
+            raise ClientDisconnected
         await super().send(message)  # type: ignore[arg-type]
         if self.initial_response is not None:
             self.handshake_complete = self.close_sent

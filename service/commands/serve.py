@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from models.errors import SettingsError
 from service.api.app import create_app
 from service.api.log import LOGGER
-from service.api.protocol import SocketProtocol, protocol_of
+from service.api.protocol import protocol_of, socket_protocol_of
 from service.api.rehearsal import Rehearsal
 from service.api.server import Server, server_of_app
 from service.log_lines import set_up_logging
@@ -90,7 +90,7 @@ def front_config(app: Starlette, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=protocol_of(server_of_app(app)),
-        ws=SocketProtocol,
+        ws=socket_protocol_of(server_of_app(app)),
         lifespan="off",
         access_log=False,
         log_config=None,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
+import pytest
 from fake_pool import FakePool, app_over, result
-from live_server import live, until
+from live_server import listening, live, until
 from socket_client import event, open_socket, outcomes, preview, send
 
+from service.api.server import server_of_app
+from service.commands.serve import front_config
 from service.metrics import Metrics
 from service.settings import Settings
 
@@ -121,3 +125,43 @@ async def test_draining_ends_requests_with_what_they_have(pool: FakePool, metric
         await send(ws, type="generate", id="b")
         assert (await event(ws))["problem"]["type"] == TYPE + "draining"
         assert outcomes(metrics) == {"drain": 1, "unavailable": 1}
+
+
+async def test_a_message_that_waits_its_turn_loses_that_time(pool: FakePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_over(pool, Settings())
+    opened = asyncio.Event()
+    async with live(app, Settings()) as address, open_socket(address) as ws:
+        monkeypatch.setattr(server_of_app(app).gate, "enter", opened.wait)
+        began = pool.clock.now()
+        for name in "abc":
+            await send(ws, type="generate", id=name, deadline_ms=10_000)
+        await asyncio.sleep(0.2)  # they are read, though nobody can have asked for more than the first
+        pool.clock.spend(5.0)
+        opened.set()
+        await until(lambda: len(pool.tickets) == 3)
+        for ticket in pool.tickets:
+            assert ticket.deadline == pytest.approx(began + 10, abs=1)
+
+
+async def test_who_does_not_answer_pings_is_gone_and_no_failure(
+    pool: FakePool, metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool.keep()
+    app = app_over(pool, Settings(), metrics)
+    async with app.router.lifespan_context(app):
+        config = front_config(app, Settings())
+        config.ws_ping_interval, config.ws_ping_timeout = 0.2, 0.2
+        with caplog.at_level(logging.ERROR):
+            async with listening(config) as address, open_socket(address, max_size=None) as ws:
+                await send(ws, type="generate", id="a", binary=True)
+                await event(ws)
+                ws.transport.pause_reading()
+                ticket = pool.tickets[0]
+                for step in range(40):  # more than the sockets hold, until after the last ping
+                    if not ticket.ended:
+                        ticket.tell(preview(ticket, 1 + step % 4, data=bytes(1 << 20)))
+                    await asyncio.sleep(0.02)
+                await until(lambda: ticket.cancelled)
+                ws.transport.abort()
+    assert [record.getMessage() for record in caplog.records] == []
+    assert outcomes(metrics) == {"client_closed": 1}
