@@ -123,7 +123,10 @@ class _Front(uvicorn.Server):
         await super().startup(sockets)
         gc.collect()
         gc.freeze()
-        self._announce()
+        try:
+            self._announce()
+        except OSError as error:  # a full disk, most likely: no reason not to serve
+            _logger.warning("nobody could be told that requests are taken: %s", error.strerror)
 
     def stop(self) -> None:
         """Begin to shut down; from a second call on, no connection is waited for."""

@@ -96,6 +96,16 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _prepare(options: argparse.Namespace) -> None:
+    """See that costs can be recorded. That they cannot be prevents the first start, and no later one."""
+    try:
+        prepare(options.record_costs)
+    except AnytimeError as error:
+        if options.strict:
+            raise
+        _logger.error("%s", error)
+
+
 def _device(wanted: str, index: int) -> str:
     """The device of this worker; several GPUs are dealt out in turn.
 
@@ -125,7 +135,7 @@ def _load(options: argparse.Namespace, channel: Channel[ToWorker]) -> _Loaded:
             bundle cannot be.
     """
     if options.record_costs:
-        prepare(options.record_costs)
+        _prepare(options)
     device = _device(options.device, options.index)
     loaded: list[tuple[Manifest, AnytimeModel]] = []
     failed: dict[str, str] = {}
