@@ -228,11 +228,19 @@ class StepStat(msgspec.Struct, frozen=True):
     times: int = 1
 
 
+class Batches(msgspec.Struct, frozen=True):
+    """How large a model's batches may be, and how often since the last time memory was too little for one."""
+
+    step: int
+    decode: int
+    shortages: int = 0
+
+
 class Stats(_Message, frozen=True):
     """Numbers for the metrics, gathered since the last one.
 
     Attributes:
-        steps, minimums: by identity of the model.
+        steps, minimums, batches: by identity of the model.
         reserve_s: the decode reserve, likewise, in seconds.
         cpu_s: seconds of processor time since the last one.
         memory_bytes: the most that the process has had since its start.
@@ -245,6 +253,7 @@ class Stats(_Message, frozen=True):
     minimums: dict[str, Minimum]
     cpu_s: float
     memory_bytes: int
+    batches: dict[str, Batches] = {}
 
 
 class Encode(_Message, frozen=True):

@@ -156,6 +156,12 @@ class Metrics:
             "batch",
         )
         self._batch = self._histogram("batch_size", "Slots that advanced together in a step.", _BATCHES, "model")
+        self._largest_batch = self._gauge(
+            "largest_batch", "Samples that one step or decode may have.", "worker", "model", "operation"
+        )
+        self._shortages = self._counter(
+            "out_of_memory", "Batches for which a device had too little memory.", "worker", "model"
+        )
         self._replacements = self._counter(
             "worker_replacements", "Workers started to take over from another, by what came of it.", "outcome"
         )
@@ -335,8 +341,13 @@ class Metrics:
             self._worker_memory(label).set(stats.memory_bytes)
             for model, seconds in stats.reserve_s.items():
                 self._reserve(label, model).set(seconds)
+            for model, batches in stats.batches.items():
+                self._largest_batch(label, model, "step").set(batches.step)
+                self._largest_batch(label, model, "decode").set(batches.decode)
             for model, minimum in stats.minimums.items():
                 self._minimum(label, model).set(minimum.alone.high)
+        for model, batches in stats.batches.items():
+            self._shortages(label, model).inc(batches.shortages)
         for model, steps in stats.steps.items():
             for step in steps:
                 self._steps(model, batch_label(step.batch)).observe(step.seconds, step.times)

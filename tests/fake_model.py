@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 
 from models.runtime.protocol import Decoded, SampleRequest
 
@@ -15,6 +16,8 @@ class FakeModel:
     Attributes:
         taken: (request, codes) by slot.
         step_s, decode_s: what `spend` is told that an operation takes.
+        most: how many samples "step" and "decode" have memory for.
+        spared: how many calls of each are done before memory becomes short.
         poison: seeds that make `where` ("begin", "step" or "decode") raise.
     """
 
@@ -26,6 +29,8 @@ class FakeModel:
         self.step_s = 0.001
         self.decode_s = 0.001
         self.poison: dict[str, set[int]] = {"begin": set(), "step": set(), "decode": set()}
+        self.most: dict[str, int] = {"step": slots, "decode": slots}
+        self.spared: dict[str, int] = {}
         self.calls: list[tuple[str, int]] = []
         self._spend = spend or (lambda _seconds: None)
 
@@ -44,6 +49,7 @@ class FakeModel:
         assert len(set(slots)) == len(slots)
         self._raise_if_poisoned("step", [self.taken[slot][0] for slot in slots])
         assert all(self.position(slot) < self.total_codes for slot in slots)
+        self._find_room("step", slots)
         self.calls.append(("step", len(slots)))
         self._spend(self.step_s)
         for slot in slots:
@@ -52,6 +58,7 @@ class FakeModel:
 
     def decode(self, slots: Sequence[int]) -> Decoded:
         self._raise_if_poisoned("decode", [self.taken[slot][0] for slot in slots])
+        self._find_room("decode", slots)
         self.calls.append(("decode", len(slots)))
         self._spend(self.decode_s)
         return Decoded(np.zeros((len(slots), 1, 2, 2), np.float32), [list(self.taken[slot][1]) for slot in slots])
@@ -68,6 +75,11 @@ class FakeModel:
 
     def check_integrity(self) -> None:
         assert all(len(codes) <= self.total_codes for _, codes in self.taken.values())
+
+    def _find_room(self, where: str, slots: Sequence[int]) -> None:
+        self.spared[where] = self.spared.get(where, 0) - 1
+        if len(slots) > self.most[where] and self.spared[where] < 0:
+            raise torch.OutOfMemoryError(f"no room for {len(slots)}")
 
     def _raise_if_poisoned(self, where: str, requests: Sequence[SampleRequest]) -> None:
         for request in requests:

@@ -270,4 +270,5 @@ class Pool:
             steps={label(identity): steps for identity, steps in stats.steps.items()},
             reserve_s={label(identity): seconds for identity, seconds in stats.reserve_s.items()},
             minimums={label(identity): minimum for identity, minimum in stats.minimums.items()},
+            batches={label(identity): batches for identity, batches in stats.batches.items()},
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import hypot
@@ -121,6 +121,21 @@ class BatchCosts:
         self._medians = _Table[int](lambda batch: self.duration(batch).median)
         self.high: Callable[[int], float] = self._highs.__getitem__
         self.median: Callable[[int], float] = self._medians.__getitem__
+
+    @property
+    def largest(self) -> int:
+        """The largest batch that is done in one call."""
+        return self.buckets[-1]
+
+    def limit(self, largest: int) -> None:
+        """Do larger batches in several calls from now on. At least the smallest bucket stays."""
+        count = max(bisect_right(self.buckets, largest), 1)
+        del self._windows[count:], self._durations[count:]
+        self.buckets = self.buckets[:count]
+        self._known = [index for index in self._known if index < count]
+        del self._bucket_of[self.largest + 1 :]
+        for table in (self._highs, self._medians):
+            table.clear()
 
     def observe(self, batch: int, seconds: float) -> None:
         """Learn that a batch of 1 .. the largest bucket took so long."""

@@ -10,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.runtime.memory import is_out_of_memory
 from models.runtime.protocol import AnytimeModel
 from service import messages
 from service.clock import Clock
 from service.outcomes import StopReason
 from service.scheduler import MOMENT_S, Costs, Entry, Job, Kind, plan
-from service.scheduler.costs import WINDOW
+from service.scheduler.costs import WINDOW, BatchCosts
 from service.worker.measure import Encode, measure_encode, measure_model
 from service.worker.requests import Request
 from service.worker.stopwatch import Stopwatch
@@ -36,7 +37,8 @@ class _Sample(NamedTuple):
 class Engine:
     """Holds the requests for one model and carries out one plan per turn.
 
-    A request that makes the runtime raise is answered with `Failed` and its slots are released; the others go on.
+    A request that makes the runtime raise is answered with `Failed` and its slots are released; the others go on. Where
+    the device has too little memory for a batch, batches are half as large from then on.
 
     Args:
         name: the model's identity.
@@ -51,6 +53,7 @@ class Engine:
     Attributes:
         steps: every step since whoever reports them took them away.
         suspect: whether the runtime has raised since it was last seen to work.
+        shortages: how often memory was too little for a batch.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Engine:
         self.costs = costs
         self.steps: list[messages.StepStat] = []
         self.suspect = False
+        self.shortages = 0
         self._quality = quality
         self._encode = encode
         self._usual = usual
@@ -172,6 +176,7 @@ class Engine:
         """One measurement of what is in doubt. For when the worker is idle; raises what the runtime raises."""
         self._doubts -= 1
         samples, kind = self._doubted
+        samples = min(samples, self.costs.steps.largest, self.costs.decodes.largest)
         decoded = measure_model(self.model, samples, self.costs, self._clock)
         measure_encode(self._encode, decoded.media[0], kind, self.costs, self._clock)
 
@@ -198,27 +203,53 @@ class Engine:
 
     def _step(self, jobs: Sequence[Job], codes: int) -> None:
         """So many more codes for each; what the first takes includes all that was done before it."""
+        for part in _parts(jobs, self.costs.steps):
+            self._step_part(part, codes)
+
+    def _step_part(self, jobs: Sequence[Job], codes: int) -> None:
+        """The same in one batch; if that fails, each alone, or where memory is short in smaller ones."""
         jobs = self._still_here(jobs)
         if not jobs:
             return
         reading = any(job.unread for job in jobs)
         slots = _slots(jobs)
+        missing = self._missing(jobs[0], codes)  # fewer if a larger batch has drawn some
         try:
             self.model.step(slots)
             first = self._watch.lap()
-            if codes > 1:
-                self.model.step(slots, codes - 1)
-        except Exception:
+            if missing > 1:
+                self.model.step(slots, missing - 1)
+        except Exception as error:
+            if self._short_of_memory(error, len(jobs), self.costs.steps, self.costs.repeats):
+                self._step(jobs, codes)
+                return
             _logger.exception("a step of %d slots failed; stepping each alone", len(jobs))
             jobs = self._still_here([job for job in jobs if self._guarded(job, partial(self._step_alone, job, codes))])
             self._watch.lap()  # what a failure takes is no cost
         else:
             rest = self._watch.lap()
             if not reading:
-                self._learn_step(len(jobs), codes, first, rest)
+                self._learn_step(len(jobs), missing, first, rest)
         for job in jobs:
             job.position += codes
             job.unread = 0
+
+    def _short_of_memory(self, error: Exception, batch: int, *costs: BatchCosts) -> bool:
+        """Whether a batch failed for want of memory, and smaller ones may not: they are all smaller from now on."""
+        if not is_out_of_memory(error):
+            return False
+        self.shortages += 1
+        self._watch.lap()  # what a failure takes is no cost
+        padded = next(bucket for bucket in costs[0].buckets if bucket >= batch)
+        if padded == costs[0].buckets[0]:
+            return False
+        for each in costs:
+            each.limit(padded // 2)
+        _logger.error(
+            "%s: too little memory for a batch of %d, at most %d from now on: %s",
+            *(self.reference, batch, costs[0].largest, error),
+        )
+        return True
 
     def _learn_step(self, batch: int, codes: int, first: float, rest: float) -> None:
         self.costs.steps.observe(batch, first)
@@ -230,10 +261,12 @@ class Engine:
 
     def _step_alone(self, job: Job, codes: int) -> None:
         """Draw for one job the codes that the batch which failed has not drawn for it."""
-        slots = _slots([job])
-        missing = job.position + codes - self.model.position(slots[0]) if slots else 0
-        if missing:
-            self.model.step(slots, missing)
+        if missing := self._missing(job, codes):
+            self.model.step(_slots([job]), missing)
+
+    def _missing(self, job: Job, codes: int) -> int:
+        """How many of so many codes have not been drawn."""
+        return 0 if job.slot is None else job.position + codes - self.model.position(job.slot)
 
     def _finish(self, endings: dict[Job, StopReason]) -> None:
         """Decode, free the slots, encode; a request whose last sample this was is answered."""
@@ -249,10 +282,19 @@ class Engine:
             self._encode_sample(sample, partial(self._show, sample))
 
     def _decode(self, jobs: Sequence[Job]) -> list[_Sample]:
-        """Decode in one batch; if that fails, each alone."""
+        """Decode in as few batches as there is memory for."""
+        return [sample for part in _parts(jobs, self.costs.decodes) for sample in self._decode_part(part)]
+
+    def _decode_part(self, jobs: Sequence[Job]) -> list[_Sample]:
+        """Decode in one batch; if that fails, each alone, or where memory is short in smaller ones."""
+        jobs = self._still_here(jobs)
+        if not jobs:
+            return []
         try:
             samples = self._decode_batch(jobs)
-        except Exception:
+        except Exception as error:
+            if self._short_of_memory(error, len(jobs), self.costs.decodes):
+                return self._decode(jobs)
             _logger.exception("a decode of %d slots failed; decoding each alone", len(jobs))
             samples = []
             for job in jobs:
@@ -333,6 +375,11 @@ class Engine:
         if job.slot is not None:
             self.model.release(job.slot)
             job.slot = None
+
+
+def _parts(jobs: Sequence[Job], costs: BatchCosts) -> list[Sequence[Job]]:
+    """In batches of which each is done in one call."""
+    return [jobs[start : start + costs.largest] for start in range(0, len(jobs), costs.largest)]
 
 
 def _slots(jobs: Iterable[Job]) -> list[int]:

@@ -40,6 +40,11 @@ def minimum(engine: Engine) -> messages.Minimum:
     return messages.Minimum(costs.steps.duration(1), costs.decodes.duration(1), costs.further(), shares, encodings)
 
 
+def _batches(engine: Engine) -> messages.Batches:
+    shortages, engine.shortages = engine.shortages, 0
+    return messages.Batches(engine.costs.steps.largest, engine.costs.decodes.largest, shortages)
+
+
 def stats(engines: Sequence[Engine], usage: Usage) -> messages.Stats:
     """What happened since the last time; the engines' steps are taken away."""
     counts = [engine.counts() for engine in engines]
@@ -55,4 +60,5 @@ def stats(engines: Sequence[Engine], usage: Usage) -> messages.Stats:
         minimums={engine.name: minimum(engine) for engine in engines},
         cpu_s=usage.cpu_s(),
         memory_bytes=usage.memory_bytes(),
+        batches={engine.name: _batches(engine) for engine in engines},
     )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 
 from models.config import Media
-from models.runtime.protocol import AnytimeModel
+from models.runtime.memory import is_out_of_memory
+from models.runtime.protocol import AnytimeModel, Decoded
 from service.clock import Clock
 from service.encode import check_encodable, formats_of
 from service.scheduler import Costs, Kind
 from service.worker.measure import Encode, measure_encode, measure_model
+
+_logger = logging.getLogger(__name__)
 
 _DISCARDED = 2  # the first runs allocate, compile and fill caches
 _MEASURED = 8
@@ -24,20 +28,35 @@ def warm_up(model: AnytimeModel, encode: Encode, kinds: Sequence[Kind], clock: C
 
     A request that comes to an idle worker finds the core's caches filled by others, and everything may take twice as
     long as in a row. So they are emptied before each measurement: later ones soon tell what is usual.
+
+    Buckets for which the device has too little memory are done without, unless that is the smallest.
     """
     costs = Costs(model.buckets)
     for bucket in model.buckets:
-        for _ in range(_DISCARDED):
-            measure_model(model, bucket, Costs(model.buckets), clock)
-        for _ in range(_MEASURED):
-            _empty_caches()
-            decoded = measure_model(model, bucket, costs, clock)
+        try:
+            decoded = _measure_bucket(model, bucket, costs, clock)
+        except Exception as error:
+            if not is_out_of_memory(error) or bucket == model.buckets[0]:
+                raise
+            _logger.error("too little memory for a batch of %d: %s", bucket, error)
+            for each in (costs.steps, costs.repeats, costs.decodes):
+                each.limit(bucket - 1)
+            break
     for kind in kinds:
         encode(decoded.media[0], *kind)
         for _ in range(_MEASURED):
             _empty_caches()
             measure_encode(encode, decoded.media[0], kind, costs, clock)
     return costs
+
+
+def _measure_bucket(model: AnytimeModel, bucket: int, costs: Costs, clock: Clock) -> Decoded:
+    for _ in range(_DISCARDED):
+        measure_model(model, bucket, Costs(model.buckets), clock)
+    for _ in range(_MEASURED):
+        _empty_caches()
+        decoded = measure_model(model, bucket, costs, clock)
+    return decoded
 
 
 def kinds_of(media: Media) -> list[Kind]:

@@ -109,3 +109,16 @@ def test_a_busy_device_is_not_expected_to_fill_its_largest_batch() -> None:
     large.steps.observe(64, 64.0)
     large.decodes.observe(64, 64.0)
     assert large.share(1) == pytest.approx(2.0)
+
+
+def test_batches_that_may_not_be_are_several_calls() -> None:
+    costs = BatchCosts((1, 2, 4, 8))
+    for batch in (1, 2, 4, 8):
+        costs.observe(batch, float(batch))
+    assert costs.high(8) == 8.0
+    costs.limit(3)
+    assert (costs.buckets, costs.largest) == ((1, 2), 2)
+    assert [costs.high(batch) for batch in (1, 2, 3, 8)] == [1.0, 2.0, 3.0, 8.0]
+    costs.observe(1, 1.0)
+    costs.limit(0)
+    assert costs.buckets == (1,)

@@ -12,6 +12,7 @@ from manual_clock import ManualClock
 
 from service import messages
 from service.scheduler import Costs
+from service.worker import report
 from service.worker.engine import Engine
 
 QUALITY = [1 - 0.5**n for n in range(9)]
@@ -349,3 +350,48 @@ def test_what_operations_take_is_learnt(bench: Bench) -> None:
     assert bench.engine.costs.step(1) == pytest.approx(0.1)
     assert [step.batch for step in bench.engine.steps] == [1] * 8
     assert bench.engine.reserve_s == pytest.approx(0.0015)
+
+
+def test_where_memory_is_short_batches_become_smaller_and_nobody_notices() -> None:
+    bench = Bench(slots=8)
+    bench.model.most = {"step": 4, "decode": 2}
+    for seed in range(8):
+        bench.submit(str(seed), seed=seed)
+    bench.turns()
+    for seed in range(8):
+        assert bench.result(str(seed)).outputs[0].codes == [code_of(seed, 0, position) for position in range(8)]
+    for name in ("step", "decode"):
+        # The largest bucket that is at most half of the one that failed.
+        assert max(size for other, size in bench.model.calls if other == name) == 2
+    stats = report.stats([bench.engine], report.Usage())
+    assert stats.batches == {"fake": messages.Batches(step=2, decode=2, shortages=2)}
+    assert report.stats([bench.engine], report.Usage()).batches["fake"].shortages == 0
+    bench.engine.doubt(8, ("png", 1))
+    bench.engine.remeasure()
+
+
+def test_a_batch_that_ran_out_of_memory_half_way_goes_on_where_it_was() -> None:
+    bench = Bench(slots=4)
+    for batch in (1, 2, 4):
+        bench.engine.costs.repeats.observe(batch, 0.00001)
+    bench.model.most["step"] = 2
+    bench.model.spared["step"] = 1  # the first code comes, the second does not
+    for seed in range(4):
+        bench.submit(str(seed), seed=seed)
+    bench.turns()
+    assert bench.model.calls[0] == ("step", 4)
+    for seed in range(4):
+        assert bench.result(str(seed)).outputs[0].codes == [code_of(seed, 0, position) for position in range(8)]
+    assert bench.engine.shortages == 1
+
+
+def test_one_that_alone_needs_more_memory_than_there_is_fails_alone() -> None:
+    bench = Bench()
+    bench.model.most["step"] = 0
+    bench.submit("a", seed=1)
+    bench.turns()
+    assert isinstance(bench.endings()["a"], messages.Failed)
+    bench.model.most["step"] = 4
+    bench.submit("b", seed=2)
+    bench.turns()
+    assert bench.result("b").outputs[0].stop_reason == "complete"

@@ -3,6 +3,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+import torch
 from fake_model import FakeModel
 from manual_clock import ManualClock
 
@@ -58,3 +59,14 @@ def test_the_encodings_that_a_media_has_are_measured(media: Media, kinds: list[K
 def test_warm_up_with_the_real_encoder(clock: ManualClock, model: FakeModel) -> None:
     media = Media(type="image", shape=(1, 2, 2))  # the fake model's
     assert list(warm_up(model, partial(encode, media), kinds_of(media), clock).encodes.table()) == kinds_of(media)
+
+
+def test_buckets_for_which_there_is_no_memory_are_done_without(clock: ManualClock, model: FakeModel) -> None:
+    model.most["decode"] = 2
+    costs = warm_up(model, lambda *_: b"", [("png", 1)], clock)
+    assert (costs.steps.largest, costs.decodes.largest) == (2, 2)
+    assert costs.decode(4) == pytest.approx(2 * costs.decode(2))
+    assert not model.taken
+    model.most["decode"] = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        warm_up(model, lambda *_: b"", [("png", 1)], clock)
