@@ -1,6 +1,7 @@
 """Errors that a client sees, as RFC 9457 problem details.
 
 ServiceError (500 internal)
+├── RequestIsolated       500   two workers died with it
 ├── Malformed             400   unreadable request: bad JSON, bad deadline header
 ├── Unauthorized          401 + WWW-Authenticate   no key, or none that the server knows
 ├── KeyExpired            403   the key was good until a while ago
@@ -41,6 +42,14 @@ class ServiceError(Exception):
     def headers(self) -> dict[str, str]:
         """Extra response headers."""
         return {}
+
+
+class RequestIsolated(ServiceError):
+    """Two workers died or hung with the request, which is therefore not tried again, nor should it be sent again."""
+
+    slug = "request-isolated"
+    title = "Request isolated"
+    outcome = Outcome.FAILED
 
 
 class Malformed(ServiceError):

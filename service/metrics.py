@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollecto
 from models.bundle.manifest import Manifest
 from service import errors, messages
 from service.collectors import Children, Family, Histogram, Phases, Tally
-from service.outcomes import Outcome
+from service.outcomes import Loss, Outcome
 from service.registry.registry import State
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
@@ -138,6 +138,9 @@ class Metrics:
         self._waiting = self._gauge("requests_waiting", "Requests that wait for a slot, by worker.", "worker")
         self._worker_up = self._gauge("worker_up", "Whether the worker is ready.", "worker")
         self._restarts = self._counter("worker_restarts", "Times the worker was started again.", "worker")
+        self._failures = self._counter(
+            "worker_failures", "Times a process of the worker died, hung, or could not start.", "worker", "reason"
+        )
         self._worker_cpu = self._counter("worker_cpu_seconds", "Processor time of the worker.", "worker")
         self._worker_memory = self._gauge(
             "worker_memory_peak_bytes", "Most memory that the worker's process has had since its start.", "worker"
@@ -316,6 +319,8 @@ class Metrics:
         label = str(worker)
         self._worker_up(label).set(up)
         self._restarts(label)
+        for why in Loss:
+            self._failures(label, why)
         if not up:
             self._running(label).set(0)
             self._waiting(label).set(0)
@@ -323,6 +328,10 @@ class Metrics:
     def worker_restarted(self, worker: int) -> None:
         """A worker that had gone away was started again."""
         self._restarts(str(worker)).inc()
+
+    def worker_failed(self, worker: int, why: Loss) -> None:
+        """A worker's process has gone, or could not start."""
+        self._failures(str(worker), why).inc()
 
     def worker_replaced(self, worker: int, done: bool) -> None:  # noqa: ARG002  each would add its label
         """A process was started to take over from a worker, and did, or was given up."""

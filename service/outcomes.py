@@ -15,6 +15,14 @@ class StopReason(StrEnum):
     DRAIN = "drain"
 
 
+class Loss(StrEnum):
+    """What became of a worker's process that nobody had asked to end."""
+
+    CANNOT_START = "cannot_start"
+    DIED = "died"
+    HUNG = "hung"
+
+
 class Outcome(StrEnum):
     """How a request ended: a stop reason when it was answered, else why it was not."""
 

@@ -14,6 +14,7 @@ from factories import tiny_manifest, tiny_networks
 from models.bundle.writer import write_bundle
 from service import messages
 from service.errors import ServiceError
+from service.outcomes import Loss
 from service.pool import Generation, Pool, Ticket
 from service.settings import Settings
 
@@ -28,6 +29,7 @@ class Observer:
     def __init__(self) -> None:
         self.up: dict[int, bool] = {}
         self.restarts = 0
+        self.losses: list[Loss] = []
         self.replacements: list[bool] = []
         self.steps = 0
         self.retiring = 0  # messages of workers that were
@@ -38,6 +40,9 @@ class Observer:
 
     def worker_restarted(self, _worker: int) -> None:
         self.restarts += 1
+
+    def worker_failed(self, _worker: int, why: Loss) -> None:
+        self.losses.append(why)
 
     def worker_replaced(self, _worker: int, done: bool) -> None:
         self.replacements.append(done)

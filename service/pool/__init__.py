@@ -11,6 +11,8 @@ line.py       the socket to it
 reserve.py    what the way to and from a worker costs
 outlook.py    the smallest deadline that would do, and when a worker is ready
 watchdog.py   notices a worker that hangs
+vitals.py     whether a silent process works
+probation.py  who was with a worker that died is tried again apart from others
 """
 
 from __future__ import annotations

@@ -31,6 +31,10 @@ class WorkerStartError(AnytimeError):
     """A process that did not become ready; the message is its own, or what it last printed."""
 
 
+class WorkerDied(WorkerStartError):
+    """A process that exited without a word before it was ready."""
+
+
 class WorkerNotReady(WorkerStartError):
     """A process that took longer to become ready than it may."""
 
@@ -100,7 +104,8 @@ class Child(Generic[Incoming]):
         """Wait for its first message.
 
         Raises:
-            WorkerStartError: it says that it cannot start, or exits.
+            WorkerStartError: it says that it cannot start.
+            WorkerDied: it exits.
             WorkerNotReady: it takes longer than `patience` seconds.
         """
         first = self._line.first
@@ -112,7 +117,7 @@ class Child(Generic[Incoming]):
         message = first.result()
         if message is None:
             status = await self.end()
-            raise WorkerStartError(f"{self.name} exited with status {status} while starting{self._quoted()}")
+            raise WorkerDied(f"{self.name} exited with status {status} while starting{self._quoted()}")
         if isinstance(message, StartFailed):
             raise WorkerStartError(message.message)
         return message

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from service.clock import Clock
 from service.messages import FromWorker
-from service.pool.child import WorkerNotReady, WorkerStartError
+from service.outcomes import Loss
+from service.pool.child import WorkerDied, WorkerNotReady, WorkerStartError
 from service.pool.launcher import Launcher
 from service.pool.process import WorkerProcess
 from service.pool.supervisor import Supervisor
@@ -55,6 +58,9 @@ class CrewObserver(Protocol):
     def worker_restarted(self, worker: int) -> None:
         """A worker that had gone is started again."""
 
+    def worker_failed(self, worker: int, why: Loss) -> None:
+        """A worker's process has gone, or could not start."""
+
     def worker_replaced(self, worker: int, done: bool) -> None:
         """Another was started to take over; done if it has, else it was given up."""
 
@@ -85,6 +91,7 @@ class Crew:
         self._hurry = False  # whether there was not enough time to spare
         self._news = asyncio.Event()
         self._told: str | None = None  # why none was replaced
+        self._doubted: Collection[Path] = ()  # what was new in a candidate that died
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -108,7 +115,8 @@ class Crew:
             raise WorkerStartError(f"the bundles in {self._settings.bundles} changed while they were loaded")
         for worker in self.workers:
             worker.first.add_done_callback(_tell_failure)
-        watchdog = Watchdog(self.workers, self._clock, self._owner.relieve)
+        longest = self._settings.max_deadline_ms / 1000
+        watchdog = Watchdog(self.workers, self._clock, self._owner.relieve, longest)
         self._tasks = [asyncio.create_task(each) for each in (watchdog.run(), self._watcher.run(), self._keep_up())]
         for task in self._tasks:
             task.add_done_callback(_tell_failure)
@@ -147,6 +155,12 @@ class Crew:
         if not worker.retiring:
             self._observer.worker_up(worker.index, False)
         self._owner.worker_lost(worker)
+        self._publish()
+
+    def process_lost(self, worker: Supervisor, why: Loss) -> None:
+        """Its process has gone, or never became ready. What becomes of a candidate is told as a replacement."""
+        if worker is not self._candidate:
+            self._observer.worker_failed(worker.index, why)
 
     def restarting(self, worker: Supervisor) -> None:
         """A worker that had gone is started again."""
@@ -181,8 +195,31 @@ class Crew:
         ready = [worker for worker in self.active if worker.ready]
         able = [worker for worker in ready if worker.slots.keys() == wanted]
         enough = len(ready) / 2 if self._registry.loses(wanted) else len(ready)
-        if able and len(able) >= enough and not self._blocked():
+        if self._blocked():
+            return
+        if able and len(able) >= enough:
             self._registry.publish(wanted)
+        else:
+            self._publish_successors(wanted, ready)
+            self._revive_predecessors(ready)
+
+    def _publish_successors(self, wanted: Collection[str], ready: Sequence[Supervisor]) -> None:
+        """Let clients have what takes the place of something else once half of the workers have it, whatever else they
+        lack: a worker that has died comes back with what was wanted then, which may be wanted no longer as a whole.
+        """
+        published = self._registry.paths.keys()
+        leaving = {_name(identity) for identity in published - wanted}
+        counts = Counter(identity for worker in ready for identity in worker.slots)
+        enough = {each for each, count in counts.items() if 2 * count >= len(ready)}
+        coming = {each for each in enough.intersection(wanted) if _name(each) in leaving} - published
+        fresh = coming | (wanted & published)
+        if coming and {_name(identity) for identity in published if counts[identity]} <= set(map(_name, fresh)):
+            self._registry.publish(fresh)
+
+    def _revive_predecessors(self, ready: Sequence[Supervisor]) -> None:
+        """If the only worker with a successor has died, let clients have what others still have in its place."""
+        there = {identity for worker in ready for identity in worker.slots}
+        self._registry.revive(there, self._registry.paths.keys() - there)
 
     def _outdated(self) -> Supervisor | None:
         """A worker that should have other models than it has; None if there is none, or none may be replaced."""
@@ -252,10 +289,15 @@ class Crew:
         return candidate.ready and candidate.slots.keys() == self._registry.wanted().keys() and not self._blocked()
 
     def _blame(self, error: WorkerStartError, wanted: dict[str, Path]) -> None:
-        """A candidate has failed as a whole. Any of the models that no worker has may be why."""
+        """A candidate has failed as a whole. Any of the models that no worker has may be why, if they fail twice: a
+        process can die of something else, and a machine be short of time.
+        """
         known = {identity for worker in self.workers for identity in worker.slots}
         new = {path: str(error) for identity, path in wanted.items() if identity not in known}
-        if new:
+        doubted, self._doubted = self._doubted, new.keys()
+        if new and isinstance(error, WorkerDied | WorkerNotReady) and new.keys() != doubted:
+            _logger.warning("what was to take over is tried once more: %s", error)
+        elif new:
             self._registry.failed(new)
         else:
             _logger.error("no worker could be started in the place of another: %s", error)
@@ -295,6 +337,10 @@ def _tell_failure(ended: asyncio.Future[Any]) -> None:
 def _alike(candidate: Supervisor, old: Supervisor) -> bool:
     """Whether nothing would be won: what is new could not be loaded, or the old one has died and come back with it."""
     return old.ready and candidate.slots.keys() == old.slots.keys()
+
+
+def _name(identity: str) -> str:
+    return identity.partition("@")[0]
 
 
 def _reference(identity: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from service.messages import FromWorker
-from service.pool.child import launch
+from service.pool.child import WorkerStartError, launch
 from service.pool.process import WorkerProcess
 from service.settings import Settings
 
@@ -31,7 +31,7 @@ class Launcher:
             aside: it is to load and measure in what time others leave to it.
 
         Raises:
-            WorkerStartError: the machine refuses.
+            WorkerStartError: the machine refuses, or there is no bundle that can be loaded.
         """
         arguments, threads = self._arguments(index, strict=strict, aside=aside), self._settings.threads
         return WorkerProcess(index, await launch(f"worker {index}", "service.worker", arguments, threads, FromWorker))
@@ -49,6 +49,9 @@ class Launcher:
         if settings.record_costs is not None:
             options["--record-costs"] = settings.record_costs.absolute()
         arguments = [str(part) for option in options.items() for part in option]
-        for bundle in self._bundles():
+        bundles = list(self._bundles())
+        if not bundles:
+            raise WorkerStartError("there is no bundle that can be loaded")
+        for bundle in bundles:
             arguments += ["--bundle", str(bundle)]
         return [*arguments, *["--strict"] * strict, *["--aside"] * aside]

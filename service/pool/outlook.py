@@ -50,7 +50,7 @@ class Outlook:
 
     def __init__(self, workers: Sequence[Supervisor]) -> None:
         self._workers = workers
-        self._heard: list[tuple[bool, bool, dict[str, messages.Minimum]]] = []
+        self._heard: list[tuple[bool, bool, bool, dict[str, messages.Minimum]]] = []
         self._costs: dict[_Shape, _Cost] = {}
 
     def prospect(self, generation: Generation, way: Duration, answer_s: float) -> Prospect:
@@ -83,9 +83,9 @@ class Outlook:
         return 1000 * min(each.then(way).high for each in known) if known else None
 
     def _cost(self, generation: Generation) -> _Cost:
-        heard = [(worker.ready, worker.retiring, worker.minimums) for worker in self._workers]
+        heard = [(worker.ready, worker.retiring, worker.suspect, worker.minimums) for worker in self._workers]
         if len(heard) != len(self._heard) or any(
-            now[:2] != then[:2] or now[2] is not then[2] for now, then in zip(heard, self._heard, strict=True)
+            now[:3] != then[:3] or now[3] is not then[3] for now, then in zip(heard, self._heard, strict=True)
         ):
             self._heard = heard
             self._costs.clear()
@@ -110,9 +110,12 @@ class Outlook:
         )
 
     def _known(self, model: str) -> list[Supervisor]:
-        """Those with the model that are ready; if none is, all: they remember what they last were."""
+        """Those with the model that are ready, those that say nothing only if no other is; if none is ready, all: they
+        remember what they last were.
+        """
         having = self._having(model)
-        return [worker for worker in having if worker.ready] or having
+        ready = [worker for worker in having if worker.ready]
+        return [worker for worker in ready if not worker.suspect] or ready or having
 
     def _having(self, model: str) -> list[Supervisor]:
         """Those with the model; one that is retiring only if no other has it."""

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from service import messages
 from service.clock import Clock
-from service.errors import Draining, ServiceError, WorkerLost
+from service.errors import Draining, RequestIsolated, ServiceError, WorkerLost
 from service.pool.outlook import Outlook
+from service.pool.probation import TRIES, Probation, company
 from service.pool.reserve import SendReserve
 from service.pool.supervisor import Supervisor
 from service.pool.ticket import Ticket
 
-_TRIES = 2
+_logger = logging.getLogger(__name__)
 
 
 class Placement:
-    """Every running request is with one worker, or parked until one is ready while there is hope.
+    """Every running request is with one worker, or parked while there is hope: until a worker is ready, or, if it was
+    with one that died, until it can be tried apart from others (`Probation`).
 
     Args:
         workers: those that there are; others come and go.
@@ -46,6 +49,7 @@ class Placement:
         self._end = end
         self._holders: dict[str, Supervisor] = {}
         self._hopes: dict[str, asyncio.TimerHandle] = {}  # of those that are parked, when there is none left
+        self._probation = Probation(self._try_suspects)
 
     def holder(self, ticket: Ticket) -> Supervisor | None:
         """The worker that has this request; None if it is parked."""
@@ -66,9 +70,11 @@ class Placement:
         self._stop_hoping(ticket)
         if spare < 0 or not (ready or any(not worker.retiring for worker in having)):
             self._end(ticket, _lost())
-        elif ready:
+        elif ready and not ticket.losses:
             self._hand_over(ticket, _least_busy(ready), now)
         else:
+            if ticket.losses:
+                self._probation.add(ticket)
             hope = asyncio.get_running_loop().call_later(spare, lambda: self._end(ticket, _lost()))
             self._hopes[ticket.id] = hope
 
@@ -80,6 +86,8 @@ class Placement:
         """A request has had its ending."""
         if holder := self._holders.pop(ticket.id, None):
             holder.release(ticket.id)
+        if ticket.losses:
+            self._probation.ended(ticket)
         self._stop_hoping(ticket)
 
     def bereave(self, worker: Supervisor) -> None:
@@ -102,10 +110,28 @@ class Placement:
         ticket.losses += 1
         if self.draining:
             self._end(ticket, draining())
-        elif ticket.losses >= _TRIES:
-            self._end(ticket, WorkerLost(f"{_TRIES} workers died with this request; it is not tried again."))
+        elif ticket.losses >= TRIES:
+            _logger.error("request %s was with %d workers that died or hung, and is isolated", ticket.id, TRIES)
+            self._end(
+                ticket, RequestIsolated(f"{TRIES} workers died or hung with this request; it is not tried again.")
+            )
         else:
             self.place(ticket, self._clock.now())
+
+    def _try_suspects(self) -> None:
+        """Hand over those who wait for their second try, as far as they need not keep apart."""
+        now, waiting = self._clock.now(), self._probation.waiting()
+        needs = [(self._spare(ticket, now, least), least) for ticket in waiting for least in [self._least(ticket)]]
+        together = company(needs, max(sum(worker.ready and not worker.suspect for worker in self._workers), 1))
+        for ticket in waiting:
+            ready = [worker for worker in self._having(ticket) if worker.ready]
+            worker = min(
+                ready, key=lambda each: (each.retiring, each.suspect, _suspects(each), each.index), default=None
+            )
+            if worker and _suspects(worker) < together:
+                self._probation.remove(ticket)
+                self._stop_hoping(ticket)
+                self._hand_over(ticket, worker, now)
 
     def _having(self, ticket: Ticket) -> list[Supervisor]:
         """The workers that have its model, or had it when they were last seen."""
@@ -113,9 +139,11 @@ class Placement:
 
     def _spare(self, ticket: Ticket, now: float, least: float | None = None) -> float:
         """Seconds that it could wait before its smallest answer must be begun."""
-        if least is None:
-            least = self._outlook.least(ticket.generation, self._reserve.duration).likely
-        return ticket.deadline - ticket.lead - now - least
+        return ticket.deadline - ticket.lead - now - (self._least(ticket) if least is None else least)
+
+    def _least(self, ticket: Ticket) -> float:
+        """Seconds that its smallest answer takes."""
+        return self._outlook.least(ticket.generation, self._reserve.duration).likely
 
     def _stop_hoping(self, ticket: Ticket) -> None:
         if hope := self._hopes.pop(ticket.id, None):
@@ -153,6 +181,11 @@ def draining() -> Draining:
 
 def _by_deadline(worker: Supervisor) -> Sequence[Ticket]:
     return sorted(worker.tickets.values(), key=lambda ticket: ticket.deadline)
+
+
+def _suspects(worker: Supervisor) -> int:
+    """How many it has that were with another when that died."""
+    return sum(ticket.losses > 0 for ticket in worker.tickets.values())
 
 
 def _least_busy(ready: Sequence[Supervisor]) -> Supervisor:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from service.clock import Clock
 from service.messages import FromWorker, Minimum, Ready, Stats, Submit, ToWorker
+from service.outcomes import Loss
 from service.pool.child import WorkerStartError
 from service.pool.process import WorkerProcess
 from service.pool.ticket import Ticket
@@ -29,6 +30,9 @@ class SupervisorOwner(Protocol):
     def worker_down(self, worker: Supervisor) -> None:
         """It was ready and its process has exited; its tickets are still in `worker.tickets`."""
 
+    def process_lost(self, worker: Supervisor, why: Loss) -> None:
+        """Its process has gone, or never became ready, though nobody wanted that."""
+
     def restarting(self, worker: Supervisor) -> None:
         """A process is started in place of one that has gone."""
 
@@ -46,6 +50,7 @@ class Supervisor:
         slots: per model; kept likewise.
         failed: why bundles could not be loaded, by folder.
         suspect: whether it has said nothing for suspiciously long; see `Watchdog`.
+        hung: whether its process is killed because of that.
         retiring: whether another has taken over: it gets nothing that the other can do, and is not started again.
         start_takes: seconds that a process took to become ready; None if none has been.
         first: set once it is known what became of its first process: None if it was ready.
@@ -69,6 +74,7 @@ class Supervisor:
         self.slots: dict[str, int] = {}
         self.failed: dict[str, str] = {}
         self.suspect = False
+        self.hung = False
         self.retiring = False
         self.start_takes: float | None = None
         self.first: asyncio.Future[WorkerStartError | None] = asyncio.get_running_loop().create_future()
@@ -89,6 +95,11 @@ class Supervisor:
     def ready(self) -> bool:
         """Whether it can be given requests."""
         return self._ready and not self._closing.is_set()
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process, if there is one."""
+        return self._process.pid if self._process else None
 
     @property
     def load(self) -> int:
@@ -180,6 +191,8 @@ class Supervisor:
             self.first.set_result(error)
         elif not self._closing.is_set():
             _logger.error("worker %d cannot start: %s", self.index, error)
+        if not self._closing.is_set():
+            self._owner.process_lost(self, Loss.CANNOT_START)
 
     def _up(self, ready: Ready) -> None:
         self._ready = True
@@ -196,6 +209,9 @@ class Supervisor:
 
     def _down(self) -> None:
         self._ready = self.suspect = False
+        if not self._closing.is_set():
+            self._owner.process_lost(self, Loss.HUNG if self.hung else Loss.DIED)
+        self.hung = False
         self._expect(_FIRST_BACKOFF_S)  # who comes before the process is quite gone should know, too
         self._expected_since = None
         self._owner.worker_down(self)

@@ -60,7 +60,7 @@ class Ticket:
         stopped: whether its holder wants the present prefix.
         lead: seconds by which its answer must come earlier, for those that are due at the same time to be written.
         worker: number of the worker that has it, or had it last; None before it had any.
-        losses: workers that died with it.
+        losses: workers that died or hung with it.
         result: the answer, once there is one.
     """
 

@@ -65,6 +65,7 @@ class Registry:
         self._aliases_problem: str | None = None
         self._failures: dict[Path, tuple[Sight, str]] = {}
         self._published: dict[str, Published] = {}
+        self._former: dict[str, Published] = {}  # in whose folder something else lies now
 
     def open(self) -> None:
         """The first look, which must find nothing wrong.
@@ -156,6 +157,21 @@ class Registry:
             }
         )
 
+    def revive(self, identities: Iterable[str], lost: Iterable[str]) -> None:
+        """What was published until something took its place in its folder answers again, instead of what is lost.
+
+        Args:
+            identities: of what workers still have.
+            lost: of what is published, though no worker has it any more; only what bears the same name goes.
+        """
+        back = {identity: self._former[identity] for identity in identities if identity in self._former}
+        missing = {self._published[identity].manifest.name for identity in lost}
+        back = {identity: model for identity, model in back.items() if model.manifest.name in missing}
+        names = {model.manifest.name for model in back.values()}
+        gone = {identity for identity in lost if self._published[identity].manifest.name in names}
+        if back:
+            self._replace({key: model for key, model in self._published.items() if key not in gone} | back)
+
     def loses(self, identities: Iterable[str]) -> bool:
         """Whether something that is published would be so no longer if these models were."""
         return not self._published.keys() <= set(identities)
@@ -240,6 +256,10 @@ class Registry:
     def _replace(self, published: dict[str, Published]) -> None:
         """Without effect if the same models are published already."""
         same = published.keys() == self._published.keys()
+        former = {**self._former, **self._published}
+        self._former = {
+            key: model for key, model in former.items() if key not in published and model.path in self._settled
+        }
         self._published = published
         if not same:
             self._announce()

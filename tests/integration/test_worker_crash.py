@@ -117,7 +117,7 @@ async def test_requests_that_cannot_wait_are_told_at_once(server: ServerProcess)
         assert seen["anytime_worker_restarts_total", ""] == 1
 
 
-async def test_a_request_that_two_workers_died_with_is_not_tried_again(server: ServerProcess) -> None:
+async def test_a_request_that_two_workers_died_with_is_isolated(server: ServerProcess) -> None:
     async with httpx.AsyncClient(base_url=server.url, timeout=120) as client:
         request = asyncio.create_task(client.post("/v1/generate", json={"deadline_ms": 60_000, "seed": 1}))
         for _ in range(2):
@@ -127,6 +127,7 @@ async def test_a_request_that_two_workers_died_with_is_not_tried_again(server: S
                 while (await metrics(client))["anytime_requests_running", ""]:
                     await asyncio.sleep(0.01)
         answer = await request
-        assert answer.status_code == 503
-        assert "2 workers died with this request" in answer.json()["detail"]
+        assert (answer.status_code, answer.json()["type"]) == (500, "urn:anytime:problem:request-isolated")
+        assert "2 workers died or hung with this request" in answer.json()["detail"]
+        assert "Retry-After" not in answer.headers
         await ready(client)

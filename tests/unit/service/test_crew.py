@@ -16,8 +16,8 @@ from live_server import until
 from models.bundle.manifest import PRIOR
 from service import messages
 from service.errors import Draining, WorkerLost
-from service.pool import Ticket, WorkerStartError
-from service.pool.child import WorkerNotReady
+from service.pool import Ticket
+from service.pool.child import WorkerDied, WorkerNotReady
 
 
 @pytest.fixture
@@ -205,11 +205,56 @@ async def test_a_process_that_dies_while_loading_is_blamed_on_what_is_new(
 ) -> None:
     put(tiny_bundle, folder, "m-2", name="m", version="2")
     one.pool.rescan()
-    (await one.number(2)).fail(WorkerStartError("worker 0 exited with status -9 while starting"))
+    (await one.number(2)).fail(WorkerDied("worker 0 exited with status -9 while starting"))
+    await settled()
+    assert one.state("m@2") == "loading"  # a process can die of something else
+    one.pool.rescan()
+    (await one.number(3)).fail(WorkerDied("worker 0 exited with status -9 while starting"))
     await until(lambda: one.state("m@2") == "failed")
     assert (one.served, one.alive) == (["m@1"], one.started[:1])
     await settled()
-    assert len(one.started) == 2
+    assert len(one.started) == 3
+
+
+async def test_what_takes_the_place_of_something_answers_though_its_worker_is_outdated_again(
+    one: Stage, folder: Path, tiny_bundle: Path
+) -> None:
+    put(tiny_bundle, folder, "m", name="m", version="2")
+    put(tiny_bundle, folder, "x", name="x")
+    one.pool.rescan()
+    await one.number(2)
+    one.started[0].kill()
+    again = await one.number(3)
+    put(tiny_bundle, folder, "y", name="y")
+    one.pool.rescan()
+    await until(lambda: one.state("y@1") == "loading")
+    again.become_ready()
+    await until(lambda: one.served == ["m@2"])
+    ticket = one.submit("m")
+    again.answer(ticket)
+    assert isinstance(await ending(ticket), messages.Result)
+    (await one.number(4)).become_ready()
+    await until(lambda: one.served == ["m@2", "x@1", "y@1"])
+
+
+async def test_what_was_replaced_answers_again_while_nobody_has_what_took_its_place(
+    three: Stage, folder: Path, tiny_bundle: Path
+) -> None:
+    put(tiny_bundle, folder, "m", name="m", version="2")
+    three.pool.rescan()
+    for count in (4, 5):
+        (await three.number(count)).become_ready()
+    await until(lambda: three.served == ["m@2"])
+    for process in three.started[3:5]:
+        process.kill()
+    await until(lambda: three.served == ["m@1"])
+    ticket = three.submit("m")
+    next(each for each in three.alive if each.got(messages.Submit)).answer(ticket)
+    assert isinstance(await ending(ticket), messages.Result)
+    await until(lambda: len(three.alive) == 4)
+    for process in three.started[-2:]:
+        process.become_ready()
+    await until(lambda: three.served == ["m@2"])
 
 
 async def test_what_finds_no_time_to_spare_is_started_like_any_worker(
@@ -218,9 +263,9 @@ async def test_what_finds_no_time_to_spare_is_started_like_any_worker(
     monkeypatch.setattr("service.pool.crew._AGAIN_S", 0.0)
     put(tiny_bundle, folder, "m-2", name="m", version="2")
     one.pool.rescan()
-    for count, aside in ((2, True), (3, False)):
+    for count, aside in ((2, True), (3, False), (4, True), (5, False)):
         new = await one.number(count)
-        assert new.aside == aside
+        assert (new.aside, one.state("m@2")) == (aside, "loading")
         new.fail(WorkerNotReady("worker 0 was not ready after 120 s"))
     await until(lambda: one.state("m@2") == "failed")
     assert "too little processor time to spare" in caplog.text

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
+from fake_processes import settled
 from manual_clock import ManualClock
 from real_pool import generation
 
 from service import messages
-from service.errors import Draining, ServiceError, WorkerLost
+from service.errors import Draining, RequestIsolated, ServiceError, WorkerLost
 from service.pool.outlook import Outlook
 from service.pool.placement import Placement
+from service.pool.probation import company
 from service.pool.reserve import SEED_S, SendReserve
 from service.pool.supervisor import Supervisor
 from service.pool.ticket import Ticket, TicketOwner
@@ -56,6 +59,17 @@ class House:
         self.placement.remove(ticket)
         self.ended.append((ticket.id, error))
 
+    def answer(self, ticket: Ticket) -> None:
+        """It has its result."""
+        self.placement.remove(ticket)
+
+    async def dies(self, worker: NotedWorker) -> None:
+        """A worker dies, and another is started in its place."""
+        worker.ready = False
+        self.placement.bereave(cast("Supervisor", worker))
+        await settled()
+        worker.ready = True
+
     def place(self, name: str, within: float, lead: float = 0.0, model: str = "tiny") -> Ticket:
         now = self.clock.now()
         ticket = Ticket(name, generation()._replace(model=model), now + within, now, cast("TicketOwner", self))
@@ -85,16 +99,80 @@ def test_the_least_busy_worker_is_taken_and_a_suspect_one_last(house: House) -> 
     assert house.placement.holder(tickets[1]) is cast("Supervisor", house.notes[1])
 
 
-def test_what_a_worker_leaves_behind_is_tried_once_more(house: House) -> None:
+async def test_who_was_with_two_workers_that_died_is_isolated(house: House) -> None:
     ticket = house.place("a", within=1.0)
     for worker in house.notes:
-        worker.ready = False
-        house.notes[1 - worker.index].ready = True
-        house.placement.bereave(cast("Supervisor", worker))
+        assert house.placement.holder(ticket) is cast("Supervisor", worker)
+        await house.dies(worker)
     assert house.placement.holder(ticket) is None
     ((name, error),) = house.ended
     assert name == "a"
+    assert isinstance(error, RequestIsolated)
+    assert sum(isinstance(each, messages.Submit) for worker in house.notes for each in worker.sent) == 2
+
+
+async def test_who_was_with_a_worker_that_died_is_tried_alone_so_that_only_the_culprit_is_isolated(
+    house: House,
+) -> None:
+    house.notes[1].ready = False
+    tickets = [house.place(name, within=10.0) for name in "abc"]
+    house.notes[1].ready = True
+    await house.dies(house.notes[0])
+    house.notes[0].ready = False
+    survivor = house.notes[1]
+    assert list(survivor.tickets) == ["a"]
+    house.answer(tickets[0])
+    await settled()
+    assert list(survivor.tickets) == ["b"]
+    fresh = house.place("d", within=10.0)
+    await house.dies(survivor)
+    assert [(name, type(error)) for name, error in house.ended] == [("b", RequestIsolated)]
+    assert (tickets[2].losses, fresh.losses) == (1, 1)
+
+
+async def test_a_crowd_in_a_hurry_is_tried_together(house: House) -> None:
+    house.notes[1].ready = False
+    for name in range(40):
+        house.place(str(name), within=0.1)
+    house.notes[1].ready = True
+    await house.dies(house.notes[0])
+    house.notes[0].ready = False
+    assert 2 < house.notes[1].load < 40
+    house.clock.spend(0.09)
+    await asyncio.sleep(0.05)
+    assert house.notes[1].load == 40
+
+
+async def test_nobody_is_tried_with_a_worker_that_hangs(house: House) -> None:
+    silent, other = house.notes
+    other.ready = False
+    for name in "abc":
+        house.place(name, within=10.0)
+    other.ready, silent.suspect = True, True
+    house.placement.relieve(cast("Supervisor", silent))
+    await settled()
+    assert (silent.load, other.load) == (0, 1)
+    house.placement.relieve(cast("Supervisor", silent))
+    assert house.ended == []
+
+
+async def test_who_waits_for_its_second_try_is_told_in_time_if_there_is_none(house: House) -> None:
+    house.notes[1].ready = False
+    ticket = house.place("a", within=0.05)
+    await house.dies(house.notes[0])
+    house.notes[0].ready = False
+    await asyncio.sleep(0.1)
+    ((_, error),) = house.ended
     assert isinstance(error, WorkerLost)
+    assert ticket.losses == 1
+
+
+def test_as_few_as_will_do_are_tried_together() -> None:
+    assert company([], 1) == 1
+    assert company([(10.0, 0.001)] * 3, 1) == 1
+    assert company([(0.1, 0.001)] * 50, 1) == 4
+    assert company([(0.1, 0.001)] * 50, 2) == 2
+    assert company([(-1.0, 0.001)], 1) > 10
 
 
 def test_nothing_is_tried_again_while_shutting_down(house: House) -> None:
@@ -104,11 +182,12 @@ def test_nothing_is_tried_again_while_shutting_down(house: House) -> None:
     assert [type(error) for _, error in house.ended] == [Draining]
 
 
-def test_a_silent_worker_is_relieved_of_what_another_can_do(house: House) -> None:
+async def test_a_silent_worker_is_relieved_of_what_another_can_do(house: House) -> None:
     ticket = house.place("a", within=1.0)
     silent, other = house.notes
     silent.suspect = True
     house.placement.relieve(cast("Supervisor", silent))
     assert isinstance(silent.sent[-1], messages.Cancel)
+    await settled()
     assert house.placement.holder(ticket) is cast("Supervisor", other)
     assert ticket.losses == 1

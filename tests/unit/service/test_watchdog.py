@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -9,6 +13,7 @@ from manual_clock import ManualClock
 
 from service import messages
 from service.pool.supervisor import Supervisor
+from service.pool.vitals import Vitals, look_at
 from service.pool.watchdog import Watchdog
 from service.scheduler.costs import exactly
 
@@ -19,6 +24,8 @@ class FakeWorker:
     silent: float = 0.0
     suspect: bool = False
     killed: bool = False
+    hung: bool = False
+    pid: int | None = 1
     slots: dict[str, int] = field(default_factory=lambda: {"a": 4, "b": 1})
     minimums: dict[str, messages.Minimum] = field(default_factory=dict)
 
@@ -32,7 +39,9 @@ class FakeWorker:
 class Bench:
     def __init__(self, *workers: FakeWorker) -> None:
         self.relieved: list[int] = []
-        self.watchdog = Watchdog(cast("list[Supervisor]", workers), ManualClock(), self._relieve)
+        self.vitals: Vitals | None = None
+        supervisors = cast("list[Supervisor]", workers)
+        self.watchdog = Watchdog(supervisors, ManualClock(), self._relieve, 60.0, lambda _pid: self.vitals)
 
     def _relieve(self, worker: Supervisor) -> None:
         self.relieved.append(worker.index)
@@ -75,3 +84,75 @@ def test_who_stays_silent_is_killed() -> None:
     hanging.silent = 5.1
     bench.looks(1)
     assert hanging.killed
+    assert hanging.hung
+
+
+def slow_worker(silent: float) -> FakeWorker:
+    """One that was seen to need six seconds for a turn, on a machine without processor time."""
+    worker = FakeWorker(0, silent)
+    worker.minimums["a"] = messages.Minimum(exactly(3.0), exactly(3.0), 0.0, (0.0, 0.0), [])
+    return worker
+
+
+def test_who_stands_still_is_suspect_within_a_second_and_killed_after_five_however_slow_it_was() -> None:
+    worker = slow_worker(0.4)
+    bench = Bench(worker)
+    bench.vitals = Vitals(100, runnable=False)
+    assert bench.looks(5) == []
+    assert bench.looks(2) == [0, 0]
+    assert worker.suspect
+    assert not worker.killed
+    bench.looks(43)
+    assert not worker.killed
+    bench.looks(1)
+    assert (worker.killed, worker.hung) == (True, True)
+
+
+def test_who_gets_little_time_or_waits_for_it_is_not_killed() -> None:
+    waits, works = slow_worker(15.0), slow_worker(15.0)
+    bench = Bench(waits)
+    bench.vitals = Vitals(100, runnable=True)
+    assert bench.looks(200) == []
+    bench = Bench(works)
+    for ticks in range(100):
+        bench.vitals = Vitals(ticks // 5, runnable=False)  # a fiftieth of a processor
+        assert bench.looks(1) == []
+    assert not waits.killed
+    assert not works.killed
+
+
+def test_who_works_on_beyond_every_deadline_is_killed() -> None:
+    worker = slow_worker(59.0)
+    worker.minimums["a"] = messages.Minimum(exactly(30.0), exactly(30.0), 0.0, (0.0, 0.0), [])
+    bench = Bench(worker)
+    bench.vitals = Vitals(100, runnable=True)
+    assert bench.looks(3) == []
+    worker.silent = 60.1
+    bench.looks(2)
+    assert worker.killed
+
+
+def test_where_nothing_is_known_of_a_process_it_has_the_patience_that_was_learnt() -> None:
+    worker = slow_worker(15.0)
+    assert Bench(worker).looks(100) == []
+
+
+def test_what_the_system_tells_of_a_process() -> None:
+    here = look_at(os.getpid())
+    assert here is not None
+    assert here.runnable
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"], stdout=-1)
+    try:
+        assert sleeper.stdout is not None
+        sleeper.stdout.readline()
+        time.sleep(0.05)
+        before, after = look_at(sleeper.pid), look_at(sleeper.pid)
+        assert before is not None
+        assert before == after
+        assert not before.runnable
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+        if sleeper.stdout:
+            sleeper.stdout.close()
+    assert look_at(sleeper.pid) is None
