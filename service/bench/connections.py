@@ -88,6 +88,15 @@ class Connections:
         """A connection is closed."""
         self._all.discard(connection)
 
+    def busy(self) -> list[Exchange]:
+        """What is under way, over connections that are open."""
+        return [connection.exchange for connection in self._all if connection.exchange is not None]
+
+    def cut(self, exchange: Exchange) -> None:
+        """Close at once the connection over which something is under way."""
+        for connection in [each for each in self._all if each.exchange is exchange]:
+            connection.abort()
+
     async def close(self) -> None:
         """Close every connection; what is under way fails."""
         for task in list(self._opening):
@@ -126,6 +135,11 @@ class _Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._pieces: list[bytes] = []
         self._now = 0.0
+
+    @property
+    def exchange(self) -> Exchange | None:
+        """What is under way."""
+        return self._exchange
 
     @property
     def usable(self) -> bool:
