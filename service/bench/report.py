@@ -141,8 +141,8 @@ def _way_ms(verdict: Verdict) -> float | None:
     return round(max(verdict.client_ms - verdict.worker_ms, 0.0), 3)
 
 
-def write_json(report: msgspec.Struct, path: Path) -> None:
-    """Write the document. Raises AnytimeError if it cannot be written."""
+def write_json(report: object, path: Path) -> None:
+    """Write the document, of whatever msgspec can encode. Raises AnytimeError if it cannot be written."""
     _write(path, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
 
 

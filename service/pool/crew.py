@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +20,7 @@ from service.outcomes import Loss
 from service.pool.child import WorkerDied, WorkerNotReady, WorkerStartError
 from service.pool.launcher import Launcher
 from service.pool.process import WorkerProcess
+from service.pool.publication import publish
 from service.pool.supervisor import Supervisor
 from service.pool.watchdog import Watchdog
 from service.registry import Registry
@@ -186,40 +186,9 @@ class Crew:
         self._news.set()
 
     def _publish(self) -> None:
-        """Let clients have what is wanted, once enough workers have it.
-
-        All of them, where nothing is lost by waiting for the last. Else half of them, so that neither what goes nor
-        what comes ever has fewer than half.
-        """
-        wanted = self._registry.wanted().keys()
-        ready = [worker for worker in self.active if worker.ready]
-        able = [worker for worker in ready if worker.slots.keys() == wanted]
-        enough = len(ready) / 2 if self._registry.loses(wanted) else len(ready)
-        if self._blocked():
-            return
-        if able and len(able) >= enough:
-            self._registry.publish(wanted)
-        else:
-            self._publish_successors(wanted, ready)
-            self._revive_predecessors(ready)
-
-    def _publish_successors(self, wanted: Collection[str], ready: Sequence[Supervisor]) -> None:
-        """Let clients have what takes the place of something else once half of the workers have it, whatever else they
-        lack: a worker that has died comes back with what was wanted then, which may be wanted no longer as a whole.
-        """
-        published = self._registry.paths.keys()
-        leaving = {_name(identity) for identity in published - wanted}
-        counts = Counter(identity for worker in ready for identity in worker.slots)
-        enough = {each for each, count in counts.items() if 2 * count >= len(ready)}
-        coming = {each for each in enough.intersection(wanted) if _name(each) in leaving} - published
-        fresh = coming | (wanted & published)
-        if coming and {_name(identity) for identity in published if counts[identity]} <= set(map(_name, fresh)):
-            self._registry.publish(fresh)
-
-    def _revive_predecessors(self, ready: Sequence[Supervisor]) -> None:
-        """If the only worker with a successor has died, let clients have what others still have in its place."""
-        there = {identity for worker in ready for identity in worker.slots}
-        self._registry.revive(there, self._registry.paths.keys() - there)
+        """Let clients have what enough workers have."""
+        if not self._blocked():
+            publish(self._registry, [worker.slots.keys() for worker in self.active if worker.ready])
 
     def _outdated(self) -> Supervisor | None:
         """A worker that should have other models than it has; None if there is none, or none may be replaced."""
@@ -337,10 +306,6 @@ def _tell_failure(ended: asyncio.Future[Any]) -> None:
 def _alike(candidate: Supervisor, old: Supervisor) -> bool:
     """Whether nothing would be won: what is new could not be loaded, or the old one has died and come back with it."""
     return old.ready and candidate.slots.keys() == old.slots.keys()
-
-
-def _name(identity: str) -> str:
-    return identity.partition("@")[0]
 
 
 def _reference(identity: str) -> str:

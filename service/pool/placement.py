@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from service import messages
@@ -123,12 +124,12 @@ class Placement:
         now, waiting = self._clock.now(), self._probation.waiting()
         needs = [(self._spare(ticket, now, least), least) for ticket in waiting for least in [self._least(ticket)]]
         together = company(needs, max(sum(worker.ready and not worker.suspect for worker in self._workers), 1))
+        tried = Counter({worker: _suspects(worker) for worker in self._workers})
         for ticket in waiting:
             ready = [worker for worker in self._having(ticket) if worker.ready]
-            worker = min(
-                ready, key=lambda each: (each.retiring, each.suspect, _suspects(each), each.index), default=None
-            )
-            if worker and _suspects(worker) < together:
+            worker = min(ready, key=lambda each: (each.retiring, each.suspect, tried[each], each.index), default=None)
+            if worker and tried[worker] < together:
+                tried[worker] += 1
                 self._probation.remove(ticket)
                 self._stop_hoping(ticket)
                 self._hand_over(ticket, worker, now)

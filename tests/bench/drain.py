@@ -3,9 +3,9 @@
     python -m bench.drain --times 20
 
 Each time requests are in progress over HTTP and over a websocket, far from their end, when the signal comes. A time
-counts if all of them are answered as `drain` with at least one code, complete, within the shutdown timeout; if no
-`/readyz` that was asked after the first of these answers says that requests are taken; and if the service ends with
-status 0 within the timeout. The exit status is 1 if one does not.
+counts if all of them are answered as `drain` with at least one code, complete, within the shutdown timeout; if
+`/readyz` is seen to fail, and none that was asked after the first of these answers says that requests are taken; and if
+the service ends with status 0 within the timeout. The exit status is 1 if one does not.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ import sys
 import time
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+from bench.processes import metrics
 from factories import tiny_manifest, tiny_networks
 from PIL import Image
 from server_process import ServerProcess, running_server
@@ -33,6 +34,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from models.bundle.writer import write_bundle
+from service.bench.report import Machine, this_machine, write_json
 
 TIMEOUT_S = 10.0
 _PAUSE_S = 0.005
@@ -47,7 +49,7 @@ class Time:
 
     Attributes:
         first_ms, last_ms: from the signal to the first and the last answer.
-        unready_ms: from the signal to the first `/readyz` that failed; None if none was heard.
+        unready_ms: from the signal to the first `/readyz` that failed; None if none did.
         exit_ms: to the end of the process.
         wrong: what was not as it should be.
     """
@@ -61,11 +63,23 @@ class Time:
     wrong: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Drained:
+    """Every time, and where."""
+
+    times: Sequence[Time]
+    machine: Machine = field(default_factory=this_machine)
+
+
 class _Watch:
-    """Asks a service all the time whether it is ready; `answers` are when it was asked, and what it said."""
+    """Asks a service all the time whether it is ready.
+
+    Attributes:
+        answers: when it was asked, and what it said; None when it took no connections any more.
+    """
 
     def __init__(self, url: str) -> None:
-        self.answers: list[tuple[float, int]] = []
+        self.answers: list[tuple[float, int | None]] = []
         self._url = url
 
     async def run(self) -> None:
@@ -76,6 +90,7 @@ class _Watch:
                 try:
                     answer = await client.get(f"{self._url}/readyz")
                 except httpx.TransportError:
+                    self.answers.append((asked, None))
                     return
                 self.answers.append((asked, answer.status_code))
                 await asyncio.sleep(_PAUSE_S)
@@ -96,7 +111,7 @@ async def once(server: ServerProcess, requests: int) -> Time:
         for seed in range(requests):
             await socket.send(json.dumps({"type": "generate", "id": str(seed), "seed": seed, **body}))
         endings = asyncio.create_task(_endings(socket, requests))
-        await _all_inside(client, 2 * requests)
+        await _all_inside(server.url, 2 * requests)
         signalled = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         answers = [*await asyncio.gather(*asked), *await endings]
@@ -104,11 +119,12 @@ async def once(server: ServerProcess, requests: int) -> Time:
         ended = time.monotonic()
         await watching
     times = [at for at, _ in answers]
-    wrong = tuple(_wrong([outputs for _, outputs in answers], times, watch, status, ended - signalled))
     unready = next((at for at, said in watch.answers if at > signalled and said != httpx.codes.OK), None)
+    wrong = ["it was never seen to be not ready"] if unready is None else []
+    wrong += _wrong([outputs for _, outputs in answers], times, watch, status, ended - signalled)
     since = [1000 * (at - signalled) for at in (min(times), max(times), ended)]
     unready_ms = None if unready is None else 1000 * (unready - signalled)
-    return Time(len(answers), since[0], since[1], unready_ms, since[2], status, wrong)
+    return Time(len(answers), since[0], since[1], unready_ms, since[2], status, tuple(wrong))
 
 
 def _wrong(
@@ -145,19 +161,13 @@ async def _endings(socket: ClientConnection, count: int) -> list[tuple[float, li
     return found + [(time.monotonic(), [])] * (count - len(found))
 
 
-async def _all_inside(client: httpx.AsyncClient, count: int) -> None:
+async def _all_inside(url: str, count: int) -> None:
     """Wait until the workers say that they have so many requests."""
     end = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < end:
-        text = (await client.get("/metrics")).text
-        if sum(_value(line) for line in text.splitlines() if line.startswith("anytime_requests_running{")) >= count:
-            return
+    while (await asyncio.to_thread(metrics, url))["anytime_requests_running"] < count:
+        if time.monotonic() > end:
+            raise TimeoutError(f"there were never {count} requests in progress")
         await asyncio.sleep(0.02)
-    raise TimeoutError(f"there were never {count} requests in progress")
-
-
-def _value(line: str) -> float:
-    return float(line.rpartition(" ")[2])
 
 
 def run(times: int, requests: int) -> list[Time]:
@@ -196,7 +206,7 @@ def main() -> int:
     found = run(options.times, options.requests)
     print("\n".join(lines(found)))
     if options.json:
-        options.json.write_text(json.dumps([asdict(each) for each in found], indent=2) + "\n")
+        write_json(Drained(found), options.json)
     return 1 if any(each.wrong for each in found) else 0
 
 

@@ -19,6 +19,7 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 
 import psutil
+from bench.processes import workers
 from bundle_folder import put
 from server_process import ROOT, ServerProcess, running_server
 from websockets.asyncio.client import ClientConnection, connect
@@ -107,13 +108,9 @@ class Finding:
     timer_ms: float | None = None
 
 
-def _workers(server: ServerProcess) -> list[psutil.Process]:
-    return [each for each in psutil.Process(server.process.pid).children() if "service.worker" in each.cmdline()]
-
-
 async def freeze(server: ServerProcess, scene: Scene) -> None:
     """Stop a worker for good; whether it comes back is the service's own affair."""
-    _workers(server)[0].suspend()
+    workers(server.process.pid)[0].suspend()
     await asyncio.sleep(scene.third_s)
 
 
@@ -132,7 +129,7 @@ async def throttle(process: psutil.Process, seconds: float, slowness: float, cyc
 
 async def slow(server: ServerProcess, scene: Scene) -> None:
     """Let the worker run for a tenth of the time only."""
-    await throttle(_workers(server)[0], scene.third_s, _SLOWNESS)
+    await throttle(workers(server.process.pid)[0], scene.third_s, _SLOWNESS)
 
 
 async def nothing(_: ServerProcess, scene: Scene) -> None:
@@ -186,12 +183,12 @@ def run(name: str, bundle: Path, scene: Scene) -> Finding:
         options = ("--workers", str(FAULTS[name].workers), "--log-level", "warning", "--start-timeout", "20")
         own = put(bundle, Path(folder), "bundle")
         with running_server(own, Path(folder), *options) as server:
-            workers = _workers(server)
+            hurt = workers(server.process.pid)
             try:
                 with asyncio.Runner(loop_factory=precise_loop) as runner:
                     return runner.run(_watch(name, server, scene))
             finally:
-                for each in workers:  # one that was stopped for good does not even notice that its server has gone
+                for each in hurt:  # one that was stopped for good does not even notice that its server has gone
                     with contextlib.suppress(psutil.NoSuchProcess):
                         each.kill()
 
@@ -204,7 +201,7 @@ async def _watch(name: str, server: ServerProcess, scene: Scene) -> Finding:
         Planned(scene.third_s, _BURST_DEADLINE_MS, seed) for seed in range(scene.crowd if FAULTS[name].crowd else 0)
     ]
     plan = sorted([*steady, *crowd], key=lambda each: each.at_s)
-    children = set(_workers(server))
+    children = set(workers(server.process.pid))
     hurting = asyncio.create_task(_hurt(FAULTS[name].hurt, server, scene))
     traffic = await offer(target, ask, plan)
     await hurting
@@ -218,7 +215,7 @@ async def _watch(name: str, server: ServerProcess, scene: Scene) -> Finding:
         FAULTS[name].says,
         parts,
         round(max([0.0, *(at - 2 * scene.third_s for at in missed)]), 2),
-        len(set(_workers(server)) - children),
+        len(set(workers(server.process.pid)) - children),
         spread([1000 * late for late in traffic.timer_overshoots]).max,
     )
 

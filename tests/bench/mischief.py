@@ -11,13 +11,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import psutil
 from bench.faults import throttle
 from bench.mixed import Mixed
-from bench.processes import workers
+from bench.processes import metrics, workers
 from bundle_folder import put, remove
-from prometheus_client.parser import text_string_to_metric_families
 from server_process import ServerProcess
 
 NOTICE_S = 2.0
@@ -187,12 +185,3 @@ class Mischief:
     def _state(self) -> dict[str, int]:
         seen = metrics(self._server.url)
         return {"ready": int(seen.get("anytime_worker_up", 0)), "bundles": int(seen.get("anytime_bundles", 0))}
-
-
-def metrics(url: str) -> Counter[str]:
-    """Every sample of a server's metrics, summed over its labels."""
-    sums: Counter[str] = Counter()
-    for family in text_string_to_metric_families(httpx.get(f"{url}/metrics", timeout=30).text):
-        for sample in family.samples:
-            sums[sample.name] += sample.value  # type: ignore[assignment]
-    return sums

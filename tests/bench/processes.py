@@ -1,14 +1,17 @@
-"""What the processes of a service hold: memory, file handles, sockets."""
+"""What the processes of a service hold, memory, file handles, sockets, and what it counts itself."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 
+import httpx
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 
 API = "api"
 _MIB = 1 << 20
@@ -37,7 +40,8 @@ class Holding:
 
 def children(server: int) -> list[psutil.Process]:
     """The processes that a service has started, with those that have ended and were not collected."""
-    return psutil.Process(server).children(recursive=True)
+    found: list[psutil.Process] = psutil.Process(server).children(recursive=True)
+    return found
 
 
 def workers(server: int) -> list[psutil.Process]:
@@ -55,6 +59,35 @@ def holdings(server: int) -> list[Holding]:
             name = API if process.pid == server else _name(process)
             found.append(Holding(name, process.pid, process.memory_info().rss, len(handles), sockets))
     return found
+
+
+def metrics(url: str) -> Counter[str]:
+    """Every sample of a service's metrics, summed over its labels."""
+    sums: Counter[str] = Counter()
+    for family in text_string_to_metric_families(httpx.get(f"{url}/metrics", timeout=30).text):
+        for sample in family.samples:
+            sums[sample.name] += sample.value  # type: ignore[assignment]
+    return sums
+
+
+def leaks(before: Sequence[Holding], after: Sequence[Holding]) -> Iterator[str]:
+    """Processes, file handles and sockets that were not there before, in words.
+
+    Workers are alike, and may be others than before: the one that holds most is compared with the one that held most.
+    """
+    names = sorted(each.name for each in after)
+    if names != sorted(each.name for each in before):
+        yield f"its processes are {', '.join(names)}"
+    for name in (API, "worker"):
+        for what in ("handles", "sockets"):
+            old, new = most(name, what, before), most(name, what, after)
+            if new > old:
+                yield f"{name}: {new} {what}, {old} before"
+
+
+def most(name: str, what: str, held: Sequence[Holding]) -> int:
+    """The most that a process of this kind holds; `what` is a field of `Holding`."""
+    return max((getattr(each, what) for each in held if each.name.startswith(name)), default=0)
 
 
 def _words(process: psutil.Process) -> list[str]:

@@ -4,8 +4,9 @@
 
 Requests go over HTTP, server-sent events and websockets, a Poisson process at a multiple of the capacity that is
 measured first. The resident memory of every process is sampled once a second. After the warm-up, a fifth of the time,
-the median of the last tenth of the samples may be at most 2% above that of the first tenth, in every process; handles
-and sockets may be no more than at first; and each request has exactly one ending. Else the exit status is 1.
+the median of the last tenth of the samples may be at most 2% above that of the first tenth, in every process; when all
+is quiet again nothing may have more handles and sockets than before; and each request has exactly one ending, none of
+them a failure. Else the exit status is 1.
 """
 
 from __future__ import annotations
@@ -20,26 +21,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import msgspec
-from bench.chaos import DEADLINES, KINDS, kind, load_of
 from bench.faults import BUNDLE
-from bench.mixed import Mixed
-from bench.processes import Growth, Holding, growth, holdings
+from bench.mixed import Mixed, load_of
+from bench.processes import Growth, Holding, growth, holdings, leaks
+from bench.sent import KINDS
 from server_process import ServerProcess, running_server
 
 from service.bench.connections import allow_many_connections
+from service.bench.report import Machine, this_machine, write_json
 from service.bench.target import find
 from service.bench.timers import precise_loop
 
 _SAMPLE_S = 1.0
 _WARM_UP = 0.2
 _MOST_GROWTH = 0.02
+_QUIET_S = 1.5
 _MIB = 1 << 20
 
 
 @dataclass(frozen=True)
 class Scene:
-    """How long, and how much: `load` times the capacity, or `rate` requests per second if that is given."""
+    """How long, and how much: `load` times the capacity, or `rate` requests per second if that is given.
+
+    Attributes:
+        sample_s: seconds between two samples.
+        most_growth: of memory, as a share of what it was.
+    """
 
     seconds: float
     load: float = 1.0
@@ -57,11 +64,15 @@ class Soaked:
     Attributes:
         samples: seconds since the beginning, and what every process held then.
         memory: of each process after the warm-up, by name; bytes.
+        before, after: while nothing was asked.
     """
 
     capacity: float | None
     rate: float
     seconds: float
+    machine: Machine = field(default_factory=this_machine)
+    before: list[Holding] = field(default_factory=list)
+    after: list[Holding] = field(default_factory=list)
     samples: list[tuple[float, list[Holding]]] = field(default_factory=list)
     memory: dict[str, Growth] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
@@ -83,19 +94,20 @@ def run(bundle: Path, scene: Scene) -> Soaked:
 async def _soak(server: ServerProcess, scene: Scene) -> Soaked:
     target, model = find(server.url, None)
     capacity, rate = await load_of(target, model, scene.load, scene.rate)
-    soaked = Soaked(capacity, rate, scene.seconds)
-    traffic = Mixed(target, model.name, DEADLINES, scene.seed)
+    await asyncio.sleep(_QUIET_S)
+    soaked = Soaked(capacity, rate, scene.seconds, before=holdings(server.process.pid))
+    traffic = Mixed(target, model.name, scene.seed)
     sampling = asyncio.create_task(_sample(server, scene.sample_s, soaked.samples))
     async with traffic.opened():
         await traffic.send(rate, scene.seconds)
         sampling.cancel()
-    soaked.requests.update(map(kind, traffic.all))
+    await asyncio.sleep(_QUIET_S)
+    soaked.after = holdings(server.process.pid)
+    soaked.requests.update(each.kind for each in traffic.all)
     warm = [each for each in soaked.samples if each[0] >= _WARM_UP * scene.seconds]
     soaked.memory = {name: _memory(warm, name) for name in _names(warm)}
-    soaked.broken += _grown(soaked, warm, scene.most_growth)
     odd = traffic.strays + sum(each.endings != 1 for each in traffic.all)
-    if odd:
-        soaked.broken.append(f"{odd} requests had no ending, or more than one")
+    soaked.broken += _broken(soaked, warm, odd, scene.most_growth)
     return soaked
 
 
@@ -103,7 +115,7 @@ async def _sample(server: ServerProcess, every: float, samples: list[tuple[float
     loop = asyncio.get_running_loop()
     began = loop.time()
     while True:
-        samples.append((loop.time() - began, holdings(server.process.pid)))
+        samples.append((loop.time() - began, await asyncio.to_thread(holdings, server.process.pid)))
         await asyncio.sleep(every)
 
 
@@ -116,13 +128,18 @@ def _memory(samples: Sequence[tuple[float, list[Holding]]], name: str) -> Growth
     return growth([at for at, _ in points], [memory for _, memory in points])
 
 
-def _grown(soaked: Soaked, warm: Sequence[tuple[float, list[Holding]]], most: float) -> Iterator[str]:
+def _broken(soaked: Soaked, warm: Sequence[tuple[float, list[Holding]]], odd: int, most: float) -> Iterator[str]:
+    """Every promise that was not kept, in words; `odd` requests had no ending, or more than one."""
     for name, memory in soaked.memory.items():
         if memory.share > most:
             yield f"{name} has grown by {memory.share:.1%}"
-    first, last = (len({each.pid for each in held}) for _, held in (warm[0], warm[-1]))
-    if first != last or len({each.pid for _, held in warm for each in held}) != first:
+    if len({frozenset(each.pid for each in held) for _, held in warm}) > 1:
         yield "processes have come or gone"
+    yield from leaks(soaked.before, soaked.after)
+    if odd:
+        yield f"{odd} requests had no ending, or more than one"
+    if soaked.requests["failed"]:
+        yield f"{soaked.requests['failed']} requests failed"
 
 
 def lines(soaked: Soaked) -> Iterator[str]:
@@ -135,6 +152,9 @@ def lines(soaked: Soaked) -> Iterator[str]:
     for name, each in soaked.memory.items():
         numbers = f"{each.first / _MIB:.1f} | {each.last / _MIB:.1f} | {each.share:+.2%} | {each.slope / _MIB:+.2f}"
         yield f"| {name} | {numbers} |"
+    for when, held in (("Before", soaked.before), ("After", soaked.after)):
+        counts = ", ".join(f"{each.name} {each.handles} handles and {each.sockets} sockets" for each in held)
+        yield f"\n{when}: {counts}."
     yield "\n".join(f"BROKEN: {each}" for each in soaked.broken) or "\nNothing grew."
 
 
@@ -153,7 +173,7 @@ def main() -> int:
     soaked = run(options.bundle, Scene(60 * options.minutes, options.load, options.rate, options.workers))
     print("\n".join(lines(soaked)))
     if options.json:
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(soaked), indent=2) + b"\n")
+        write_json(soaked, options.json)
     return 1 if soaked.broken else 0
 
 

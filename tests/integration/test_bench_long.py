@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 from bench import chaos, drain, soak
 from bench.mischief import Mark
-from bench.mixed import Sent, Way
-from bench.processes import API, Holding, growth
+from bench.mixed import Mixed
+from bench.processes import API, Holding, growth, leaks
+from bench.sent import Sent, Way
+from bench.survived import Survived, judge, lines, touches
 
 
 def test_chaos_leaves_nothing_behind_and_every_request_has_one_ending(tiny_bundle: Path) -> None:
@@ -18,7 +21,7 @@ def test_chaos_leaves_nothing_behind_and_every_request_has_one_ending(tiny_bundl
     assert survived.untouched["on time"] > 0
     assert sum(times for times, _ in survived.faults.values()) >= 5
     assert survived.untouched.total() + survived.touched.total() > 500
-    printed = "\n".join(chaos.lines(survived))
+    printed = "\n".join(lines(survived))
     assert "Every promise was kept." in printed
     assert printed.count("| worker ") >= 4
 
@@ -46,20 +49,28 @@ def holding(name: str, memory: int = 100 << 20, handles: int = 9, sockets: int =
 
 def test_what_is_left_behind_is_seen() -> None:
     before = [holding(API), holding("worker 0"), holding("worker 1")]
-    assert list(chaos._left_behind(before, before)) == []
+    assert list(leaks(before, before)) == []
     after = [holding(API, handles=10), holding("worker 0", memory=130 << 20), holding("worker 0", sockets=6)]
-    assert list(chaos._left_behind(before, after)) == [
+    assert list(leaks(before, after)) == [
         "its processes are api, worker 0, worker 0",
         "api: 10 handles, 9 before",
         "worker: 6 sockets, 5 before",
-        "worker: 130 MiB of memory, 100 before",
     ]
+    survived = Survived(None, 1.0, 1.0, before=before, after=after)
+    judge(survived, _traffic([]), 0.99)
+    assert survived.broken[-1] == "worker: 130 MiB of memory, 100 before"
+
+
+def test_what_the_log_confesses_is_seen() -> None:
+    usual = '{"level":"error","message":"worker 0 (process 7) exited: -9"}'
+    bad = ['{"level":"critical","message":"what looks after the workers has failed"}', "Traceback (most recent call"]
+    assert chaos._confessions("\n".join([usual, *bad])) == bad
 
 
 def test_broken_promises_are_told() -> None:
-    survived = chaos.Survived(None, 1.0, 1.0)
+    survived = Survived(None, 1.0, 1.0)
     survived.untouched.update({"on time": 97, "late": 2, "lost": 1, "refused": 100, "failed": 1})
-    chaos._judge(survived, chaos.Scene(1.0), _traffic([Sent(Way.HTTP, 0.0, 100.0, endings=2)]))
+    judge(survived, _traffic([Sent(Way.HTTP, 0.0, 100.0, endings=2)]), 0.99)
     assert survived.broken == [
         "1 requests had more than one ending",
         "1 requests failed that no fault had touched",
@@ -74,8 +85,8 @@ class _Traffic:
         self.all = sent
 
 
-def _traffic(sent: list[Sent]) -> chaos.Mixed:
-    return _Traffic(sent)  # type: ignore[return-value]
+def _traffic(sent: list[Sent]) -> Mixed:
+    return cast("Mixed", _Traffic(sent))
 
 
 @pytest.mark.parametrize(
@@ -87,8 +98,24 @@ def _traffic(sent: list[Sent]) -> chaos.Mixed:
 )
 def test_who_was_under_way_is_touched(due: float, ended: float | None, touched: bool) -> None:
     request = Sent(Way.HTTP, due, 100.0, ended=ended)
-    assert chaos.touches(Mark("worker stopped", 1.0, 2.0), request) is touched
-    assert not chaos.touches(Mark("bundle added", 1.0, float("-inf")), request)
+    assert touches(Mark("worker stopped", 1.0, 2.0), request) is touched
+    assert not touches(Mark("bundle added", 1.0, float("-inf")), request)
+
+
+def test_a_soak_tells_what_is_wrong() -> None:
+    before, after = [holding(API)], [holding(API, sockets=6)]
+    soaked = soak.Soaked(None, 1.0, 1.0, before=before, after=after)
+    soaked.memory = {API: growth([0.0, 1.0], [100.0, 101.9]), "worker 0": growth([0.0, 1.0], [100.0, 102.1])}
+    soaked.requests.update({"on time": 9, "failed": 2})
+    warm = [(0.0, [holding(API)]), (1.0, [holding(API), Holding("worker 0", 2, 1, 1, 1)])]
+    assert list(soak._broken(soaked, warm, 3, 0.02)) == [
+        "worker 0 has grown by 2.1%",
+        "processes have come or gone",
+        "api: 6 sockets, 5 before",
+        "3 requests had no ending, or more than one",
+        "2 requests failed",
+    ]
+    assert list(soak._broken(soak.Soaked(None, 1.0, 1.0), warm[:1], 0, 0.02)) == []
 
 
 def test_what_grows_has_a_slope() -> None:

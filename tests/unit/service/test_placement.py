@@ -21,7 +21,7 @@ from service.pool.supervisor import Supervisor
 from service.pool.ticket import Ticket, TicketOwner
 
 
-@dataclass
+@dataclass(eq=False)
 class NotedWorker:
     """Takes notes of what it is sent."""
 
