@@ -8,9 +8,10 @@ BIN    := $(VENV)/bin
 PORT   ?= 8000
 JOBS   ?= logical
 GPU    ?= docs/performance
+RESULTS ?= runs
 DATA   ?= $(shell dirname $$(dpkg -L dataset-fashion-mnist 2>/dev/null | grep train-images) 2>/dev/null)
 
-.PHONY: help serve test test-gpu test-container lint bench bench-gpu bench-peers bench-faults dashboard dashboard-picture kubernetes train clean
+.PHONY: help serve test test-gpu test-container lint bench bench-gpu bench-peers bench-faults bench-chaos bench-soak bench-drain dashboard dashboard-picture kubernetes train clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +24,9 @@ help:
 	@echo "make bench-gpu       run the tests that need a CUDA device, then measure the engine on it"
 	@echo "make bench-peers     compare with other servers on this machine"
 	@echo "make bench-faults    hurt a running service, and count what becomes of its requests"
+	@echo "make bench-chaos     do everything at once to a busy service for ten minutes, and print what it survived"
+	@echo "make bench-soak      keep a service busy for half an hour, and see whether its processes grow"
+	@echo "make bench-drain     end a busy service by SIGTERM, twenty times"
 	@echo "make dashboard       write Grafana's dashboard after a change; DOCS=URL says where its runbook is to be read"
 	@echo "make dashboard-picture  stage incidents, and draw what the dashboard shows of them"
 	@echo "make kubernetes      write Prometheus' rules for Kubernetes after a change"
@@ -63,6 +67,20 @@ bench-peers: $(PEERS)/.peers
 
 bench-faults: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m bench.faults
+
+# MINUTES=1 or TIMES=5 for less of it; RESULTS=docs/performance to keep the numbers.
+bench-chaos: $(VENV)/.dev
+	mkdir -p $(RESULTS)
+	PYTHONPATH=tests $(BIN)/python -m bench.chaos --minutes $(or $(MINUTES),10) \
+		--json $(RESULTS)/chaos.json --log $(RESULTS)/chaos.log
+
+bench-soak: $(VENV)/.dev
+	mkdir -p $(RESULTS)
+	PYTHONPATH=tests $(BIN)/python -m bench.soak --minutes $(or $(MINUTES),30) --json $(RESULTS)/soak.json
+
+bench-drain: $(VENV)/.dev
+	mkdir -p $(RESULTS)
+	PYTHONPATH=tests $(BIN)/python -m bench.drain --times $(or $(TIMES),20) --json $(RESULTS)/drain.json
 
 dashboard:
 	$(PYTHON) -m deploy.grafana $(if $(DOCS),--docs $(DOCS))

@@ -51,6 +51,7 @@ const ADVICE = {
   overloaded: "More is asked of it than it can begin. Try again in a moment, or with fewer samples.",
   draining: "It finishes what runs and takes nothing new. This page goes on by itself when it is back.",
   "worker-lost": "The process that drew it was lost, and is being started again. Send it once more.",
+  "request-isolated": "Two processes were lost over this one, so it is not tried again. Whoever runs the server should know.",
   "not-ready": "It is still loading its models. This page goes on by itself when it is ready.",
   "model-not-found": "The server has other models now; the list was read again. Choose one of them.",
 };

@@ -36,6 +36,7 @@ _SAMPLE_S = 1.0
 _WARM_UP = 0.2
 _MOST_GROWTH = 0.02
 _QUIET_S = 1.5
+_KEPT = 200
 _MIB = 1 << 20
 
 
@@ -62,7 +63,7 @@ class Soaked:
     """What the processes held, and what became of the requests.
 
     Attributes:
-        samples: seconds since the beginning, and what every process held then.
+        samples: seconds since the beginning, and what every process held then; as many of them as one can look at.
         memory: of each process after the warm-up, by name; bytes.
         before, after: while nothing was asked.
     """
@@ -108,6 +109,7 @@ async def _soak(server: ServerProcess, scene: Scene) -> Soaked:
     soaked.memory = {name: _memory(warm, name) for name in _names(warm)}
     odd = traffic.strays + sum(each.endings != 1 for each in traffic.all)
     soaked.broken += _broken(soaked, warm, odd, scene.most_growth)
+    soaked.samples = soaked.samples[:: len(soaked.samples) // _KEPT + 1]
     return soaked
 
 

@@ -72,5 +72,14 @@ ROW = Row(
             ],
             runbook="anytimedeadlinesinfeasible",
         ),
+        Panel(
+            "Largest batch",
+            "What one step and one decode may have. It falls when there was too little memory for more, and stays "
+            "there until the worker is started again.",
+            "none",
+            [Query(f"min by (model, operation) (anytime_largest_batch{{{MODEL}}})", "{{model}}, {{operation}}")],
+            decimals=0,
+            runbook="anytimememoryshort",
+        ),
     ),
 )

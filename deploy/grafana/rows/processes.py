@@ -22,9 +22,13 @@ ROW = Row(
         ),
         Panel(
             "Restarts of workers",
-            "How often each was started again since the service began. The log says what it died of.",
+            "How often each was started again since the service began, and how often a process of it died, hung or "
+            "could not start. The log says what of.",
             "none",
-            [Query(f"anytime_worker_restarts_total{{{INSTANCE}}}", _WORKER)],
+            [
+                Query(f"anytime_worker_restarts_total{{{INSTANCE}}}", _WORKER),
+                Query(f"anytime_worker_failures_total{{{INSTANCE}}}", f"{_WORKER}, {{{{reason}}}}"),
+            ],
             decimals=0,
             runbook="anytimeworkerrestarting",
         ),

@@ -30,7 +30,8 @@ ROW = Row(
         Panel(
             "Refusals by reason",
             "overloaded, deadline-infeasible: more is asked for than there is. worker-lost, not-ready: workers are "
-            "gone. model-not-found, invalid-field and others: clients ask for what there is not.",
+            "gone. request-isolated: two of them died with it. model-not-found, invalid-field and others: clients ask "
+            "for what there is not.",
             "reqps",
             [Query(or_none(rate("anytime_rejections_total", INSTANCE, "reason"), "reason"), "{{reason}}")],
             stacked=True,
@@ -38,6 +39,7 @@ ROW = Row(
                 "deadline-infeasible": "yellow",
                 "overloaded": FAIR,
                 "worker-lost": BAD,
+                "request-isolated": BAD,
                 "internal": BAD,
                 "model-not-found": "purple",
             },

@@ -44,7 +44,7 @@ def measured() -> dict[str, set[str]]:
     metrics.worker_up(0, True)
     minimum = messages.Minimum(exactly(0.1), exactly(0.1), 0.0, (0.0, 0.0), [])
     steps = {"m": [messages.StepStat(1, 0.1)]}
-    metrics.stats(0, messages.Stats(1, 1, steps, {"m": 0.1}, {"m": minimum}, 0.1, 1))
+    metrics.stats(0, messages.Stats(1, 1, steps, {"m": 0.1}, {"m": minimum}, 0.1, 1, {"m": messages.Batches(1, 1)}))
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(metrics.exposition().decode()):
         for sample in family.samples:

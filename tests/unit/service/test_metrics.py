@@ -16,7 +16,7 @@ from service.api.problems import NotReady
 from service.collectors import Histogram
 from service.errors import Overloaded, ServiceError, WorkerLost
 from service.metrics import UNKNOWN, Metrics, batch_label
-from service.outcomes import Outcome
+from service.outcomes import Loss, Outcome
 from service.scheduler.costs import Duration, exactly
 
 PROMISED = {
@@ -41,6 +41,9 @@ PROMISED = {
     "anytime_batch_size_count",
     "anytime_worker_up",
     "anytime_worker_restarts_total",
+    "anytime_worker_failures_total",
+    "anytime_largest_batch",
+    "anytime_out_of_memory_total",
     "anytime_worker_cpu_seconds_total",
     "anytime_worker_memory_peak_bytes",
     "anytime_build_info",
@@ -74,12 +77,14 @@ def used() -> Metrics:
     )
     metrics.worker_up(0, True)
     metrics.worker_restarted(0)
+    metrics.worker_failed(0, Loss.HUNG)
+    batches = {"tiny": messages.Batches(step=32, decode=16, shortages=2)}
     steps = {"tiny": [messages.StepStat(3, 0.002), messages.StepStat(64, 0.02)]}
     minimum = messages.Minimum(
         Duration(0.001, 0.002, 0.003), exactly(0.0), 0.0, (0.0, 0.0), [messages.EncodeCost("png", 1, exactly(0.0005))]
     )
     for cpu_s in (0.25, 0.5):
-        metrics.stats(0, messages.Stats(2, 5, steps, {"tiny": 0.004}, {"tiny": minimum}, cpu_s, 1 << 20))
+        metrics.stats(0, messages.Stats(2, 5, steps, {"tiny": 0.004}, {"tiny": minimum}, cpu_s, 1 << 20, batches))
         steps = {}
     return metrics
 
@@ -120,6 +125,11 @@ def test_values(used: Metrics) -> None:
     assert found["anytime_step_seconds_count", (("batch", "64"), tiny)] == 1
     assert found["anytime_batch_size_sum", (tiny,)] == 67
     assert found["anytime_worker_restarts_total", (worker,)] == 1
+    assert found["anytime_worker_failures_total", (("reason", "hung"), worker)] == 1
+    assert found["anytime_worker_failures_total", (("reason", "died"), worker)] == 0
+    assert found["anytime_largest_batch", (tiny, ("operation", "step"), worker)] == 32
+    assert found["anytime_largest_batch", (tiny, ("operation", "decode"), worker)] == 16
+    assert found["anytime_out_of_memory_total", (tiny, worker)] == 4
     assert found["anytime_worker_cpu_seconds_total", (worker,)] == 0.75
     assert found["anytime_worker_memory_peak_bytes", (worker,)] == 1 << 20
 
