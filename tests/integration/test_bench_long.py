@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from base64 import b64encode
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +14,7 @@ from bench.mixed import Mixed
 from bench.processes import API, Holding, growth, leaks
 from bench.sent import Sent, Way
 from bench.survived import Survived, judge, lines, touches
+from PIL import Image, UnidentifiedImageError
 
 
 def test_chaos_leaves_nothing_behind_and_every_request_has_one_ending(tiny_bundle: Path) -> None:
@@ -41,6 +44,27 @@ def test_it_drains() -> None:
     assert found.wrong == ()
     assert found.answers == 10
     assert list(drain.lines([found]))[-1] == "\n1/1"
+
+
+def test_what_is_wrong_with_a_drain_is_told() -> None:
+    image = io.BytesIO()
+    Image.new("L", (2, 2)).save(image, "PNG")
+    whole = {"stop_reason": "drain", "codes": [1], "b64": b64encode(image.getvalue()).decode()}
+    watch = drain._Watch("http://nowhere")
+    watch.answers = [(0.5, 200), (1.5, 503), (2.5, None)]
+    assert list(drain._wrong([[whole], [whole]], [1.0, 2.0], watch, 0, 3.0)) == []
+    watch.answers = [(0.5, 200), (1.5, 200)]
+    bad = [[{**whole, "stop_reason": "complete"}], [{**whole, "codes": []}], []]
+    assert list(drain._wrong(bad, [1.0, 2.0, 2.0], watch, -9, 10.5)) == [
+        "an answer is complete with 1 codes",
+        "an answer is drain with 0 codes",
+        "a request was not answered",
+        "it said that it was ready after it had begun to end",
+        "it ended with status -9",
+        "it took 10.5 s",
+    ]
+    with pytest.raises(UnidentifiedImageError):
+        list(drain._wrong([[{**whole, "b64": ""}]], [1.0], watch, 0, 1.0))
 
 
 def holding(name: str, memory: int = 100 << 20, handles: int = 9, sockets: int = 5) -> Holding:

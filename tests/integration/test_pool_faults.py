@@ -10,6 +10,7 @@ import pytest
 from real_pool import ending, generation, read, serving, settings, until, until_running, workers, write_bundles
 
 from service.errors import ServiceError, WorkerLost
+from service.outcomes import Loss
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ async def test_a_killed_workers_requests_go_to_another_and_get_the_same_codes(bu
             assert again.outputs[0].codes == whole.outputs[0].codes
         assert {ticket.losses for ticket in tickets} == {0, 1}
         await until(lambda: observer.up == {0: True, 1: True})
-        assert observer.restarts == 1
+        assert (observer.restarts, observer.losses) == (1, [Loss.DIED])
 
 
 async def test_a_killed_workers_requests_wait_for_the_next_one_or_are_told_in_time(bundles: Path) -> None:
@@ -94,6 +95,7 @@ async def test_a_worker_that_hangs_for_good_is_replaced(bundles: Path, monkeypat
         workers()[0].suspend()
         assert isinstance(await ending(pool.submit(generation(), pool.clock.now() + 0.5)), WorkerLost)
         await until(lambda: observer.restarts == 1 and pool.ready)
+        assert observer.losses == [Loss.HUNG]
         assert (await read(pool.submit(generation(), pool.clock.now() + 30)))[1].outputs
 
 

@@ -16,6 +16,7 @@ from live_server import until
 from models.bundle.manifest import PRIOR
 from service import messages
 from service.errors import Draining, WorkerLost
+from service.outcomes import Loss
 from service.pool import Ticket
 from service.pool.child import WorkerDied, WorkerNotReady
 
@@ -214,6 +215,15 @@ async def test_a_process_that_dies_while_loading_is_blamed_on_what_is_new(
     assert (one.served, one.alive) == (["m@1"], one.started[:1])
     await settled()
     assert len(one.started) == 3
+
+
+async def test_a_process_that_cannot_start_is_told_from_one_that_died(one: Stage) -> None:
+    one.started[0].kill()
+    assert await one.number(2)
+    assert one.observer.losses == [Loss.DIED]
+    one.started[1].fail(WorkerDied("worker 0 exited with status 1 while starting"))
+    await one.number(3)
+    assert one.observer.losses == [Loss.DIED, Loss.CANNOT_START]
 
 
 async def test_what_takes_the_place_of_something_answers_though_its_worker_is_outdated_again(

@@ -9,10 +9,13 @@ import pytest
 
 from service import messages
 from service.errors import WorkerLost
+from service.pool.child import WorkerStartError
+from service.pool.launcher import Launcher
 from service.pool.outlook import minimum
 from service.pool.reserve import ANSWER_SEED_S, SEED_S, AnswerCost, SendReserve
 from service.pool.ticket import Generation, Ticket
 from service.scheduler.costs import Duration, exactly
+from service.settings import Settings
 
 
 def generation(n: int = 1, file_format: str = "png", scale: int = 1, codes: tuple[int, ...] = ()) -> Generation:
@@ -201,3 +204,8 @@ def test_what_is_rare_in_each_part_is_not_expected_of_all_at_once() -> None:
     costs = messages.Minimum(exactly(0.0), Duration(2.0, 2.0, 5.0), 0.0, (0.0, 0.0), [png])
     assert minimum(generation(), costs, slots=8) == Duration(3.0, 4.0, 8.0)
     assert minimum(generation(2), costs, slots=2) == Duration(4.0, 6.0, 4.0 + math.hypot(3.0, 8.0))
+
+
+async def test_no_worker_is_started_without_a_bundle() -> None:
+    with pytest.raises(WorkerStartError, match="no bundle that can be loaded"):
+        await Launcher(Settings(), list).launch(0)
