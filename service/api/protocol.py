@@ -29,7 +29,7 @@ def protocol_of(server: Server) -> type[HttpToolsProtocol]:
     return Bound
 
 
-_AHEAD = 64  # messages
+_AHEAD, _AHEAD_BYTES = 64, 1 << 18  # messages, and what they have together
 
 
 class Protocol(HttpToolsProtocol):
@@ -164,7 +164,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     Messages say when they were received. Uvicorn reads one and leaves the others to the kernel, where nobody knows how
     long they wait: with this process short of time that came to be tens of seconds, while each request was thought to
-    be on time, and pongs that waited behind them were missed. So some are read ahead, as many as may well be needed.
+    be on time, and pongs that waited behind them were missed. So some are read ahead, as many as may well be needed,
+    but no more of their bytes than one is ready to keep for every socket.
 
     Attributes:
         owner: the server that it connects to.
@@ -175,7 +176,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._stamps: deque[float] = deque()  # of the messages in the queue
+        self._stamps: deque[tuple[float, int]] = deque()  # when each message in the queue came, and its bytes
+        self._ahead = 0  # all of these bytes
 
     def data_received(self, data: bytes) -> None:
         """Read what came, and remember when."""
@@ -184,13 +186,14 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         """A message is complete."""
-        before, paused = self.queue.qsize(), self.read_paused
+        before, paused, size = self.queue.qsize(), self.read_paused, sum(map(len, self.frames))
         self.read_paused = True  # uvicorn leaves reading alone
         super().send_receive_event_to_app()
         self.read_paused = paused
         if self.queue.qsize() > before:
-            self._stamps.append(self._received)
-        if not paused and self.queue.qsize() >= _AHEAD:
+            self._stamps.append((self._received, size))
+            self._ahead += size
+        if not paused and (self.queue.qsize() >= _AHEAD or self._ahead >= _AHEAD_BYTES):
             self.read_paused = True
             self.transport.pause_reading()
 
@@ -203,7 +206,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         """The next message, with the time of its receipt."""
         message: Message = await super().receive()  # type: ignore[assignment]
         if message["type"] == "websocket.receive":
-            message[RECEIVED] = self._stamps.popleft()
+            message[RECEIVED], size = self._stamps.popleft()
+            self._ahead -= size
         return message
 
     async def send(self, message: Message) -> None:  # type: ignore[override]  # the same, as Starlette names it

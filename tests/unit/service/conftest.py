@@ -16,6 +16,12 @@ from service.metrics import Metrics
 from service.settings import Settings
 
 
+@pytest.fixture(autouse=True)
+def _only_tests_spend_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For how long the kernel has kept something is of no account on a clock that stands still."""
+    monkeypatch.setattr("service.api.protocol.unread_s", lambda _transport: 0.0)
+
+
 @pytest.fixture
 def pool() -> FakePool:
     return FakePool()

@@ -11,6 +11,7 @@ from fake_pool import FakePool, app_over, result
 from live_server import listening, live, until
 from socket_client import event, open_socket, outcomes, preview, send
 
+from service.api.protocol import SocketProtocol
 from service.api.server import server_of_app
 from service.commands.serve import front_config
 from service.metrics import Metrics
@@ -141,6 +142,29 @@ async def test_a_message_that_waits_its_turn_loses_that_time(pool: FakePool, mon
         await until(lambda: len(pool.tickets) == 3)
         for ticket in pool.tickets:
             assert ticket.deadline == pytest.approx(began + 10, abs=1)
+
+
+async def test_no_more_is_read_ahead_than_one_is_ready_to_keep(pool: FakePool, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_over(pool, Settings())
+    opened = asyncio.Event()
+    protocols: list[SocketProtocol] = []
+    connected = SocketProtocol.connection_made
+    monkeypatch.setattr(
+        SocketProtocol, "connection_made", lambda self, transport: (protocols.append(self), connected(self, transport))
+    )
+    async with live(app, Settings()) as address, open_socket(address) as ws:
+        monkeypatch.setattr(server_of_app(app).gate, "enter", opened.wait)
+        for name in range(20):
+            await send(ws, type="generate", id=f"{name}", padding="x" * 100_000)
+        (protocol,) = protocols
+        await until(lambda: protocol.read_paused)
+        assert protocol.queue.qsize() <= 6
+        opened.set()
+        for name in range(20):
+            assert (await event(ws))["id"] == f"{name}"
+        assert not protocol.read_paused
+        assert not protocol._stamps
+        assert protocol._ahead == 0
 
 
 async def test_who_does_not_answer_pings_is_gone_and_no_failure(
