@@ -148,10 +148,13 @@ async def test_no_more_is_read_ahead_than_one_is_ready_to_keep(pool: FakePool, m
     app = app_over(pool, Settings())
     opened = asyncio.Event()
     protocols: list[SocketProtocol] = []
-    connected = SocketProtocol.connection_made
-    monkeypatch.setattr(
-        SocketProtocol, "connection_made", lambda self, transport: (protocols.append(self), connected(self, transport))
-    )
+    receive = SocketProtocol.data_received
+
+    def noted(protocol: SocketProtocol, data: bytes) -> None:
+        protocols[:] = [protocol]
+        receive(protocol, data)
+
+    monkeypatch.setattr(SocketProtocol, "data_received", noted)
     async with live(app, Settings()) as address, open_socket(address) as ws:
         monkeypatch.setattr(server_of_app(app).gate, "enter", opened.wait)
         for name in range(20):
