@@ -16,9 +16,9 @@ class IncrementalPrior(Protocol):
     """Steps a prior, with the same result as its full pass, over a preallocated memory with a row for each slot.
 
     Attributes:
-        sequential: whether a step replaces what it reads, so that each position of a slot needs a step of its own, and
-            only one. Elsewhere steps may be repeated, and one may hold several positions of a slot, if those before
-            them are there or in the same step.
+        sequential: whether each position of a slot needs a step of its own, after that of the position before. A step
+            may be repeated until the next has begun. Elsewhere any may be, and one may hold several positions of a
+            slot, if those before them are there or in the same step.
         weight_bytes: what a step reads of the matrices.
     """
 

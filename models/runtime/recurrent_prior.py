@@ -12,7 +12,7 @@ from models.runtime.affine import Affine, affine
 
 
 class _Layer(NamedTuple):
-    """One layer's weights, and what it remembers: (slots, 2, width), output and cell."""
+    """One layer's weights, and what it remembers: (2 slots, 2, width), output and cell, see `RecurrentPrior.memory`."""
 
     gates: Affine
     memory: Tensor
@@ -22,14 +22,15 @@ class RecurrentPrior:
     """Steps an `LSTMPrior`.
 
     A step costs one product, of (B, 2 width) and (2 width, 4 width), per layer, at whatever position; a slot's memory
-    does not grow with K.
+    does not grow with K. What a position leaves does not replace what it has read, but what was left two positions ago:
+    so a step can be repeated, if it ran out of memory before its code was drawn.
 
     Args:
         prior: in evaluation mode.
         slots: rows of the memory.
 
     Attributes:
-        memory: (layers, slots, 2, width).
+        memory: (layers, slots, 2, 2, width); by slot, after even positions and after odd ones.
     """
 
     sequential = True
@@ -37,8 +38,9 @@ class RecurrentPrior:
     @torch.inference_mode()
     def __init__(self, prior: LSTMPrior, slots: int) -> None:
         config = prior.config
-        self.memory = torch.zeros((config.layers, slots, 2, config.width), device=prior.device)
-        self._layers = [_Layer(_gates(prior.lstm, index), memory) for index, memory in enumerate(self.memory)]
+        self.memory = torch.zeros((config.layers, slots, 2, 2, config.width), device=prior.device)
+        rows = self.memory.flatten(1, 2)
+        self._layers = [_Layer(_gates(prior.lstm, index), memory) for index, memory in enumerate(rows)]
         self._embedding = prior.embedding.weight
         self._head = affine(prior.head)
 
@@ -51,11 +53,12 @@ class RecurrentPrior:
         """See `IncrementalPrior.step`."""
         x = self._embedding.index_select(0, tokens)
         begins = (positions == 0)[:, None, None]
+        before, here = 2 * slots + (positions + 1) % 2, 2 * slots + positions % 2
         for layer in self._layers:
             # What an earlier sample left in the slot is not this one's.
-            output, cell = layer.memory.index_select(0, slots).masked_fill_(begins, 0.0).unbind(1)
+            output, cell = layer.memory.index_select(0, before).masked_fill_(begins, 0.0).unbind(1)
             x, cell = _cell(layer.gates(torch.cat((x, output), dim=1)), cell)
-            layer.memory.index_put_((slots,), torch.stack((x, cell), dim=1))
+            layer.memory.index_put_((here,), torch.stack((x, cell), dim=1))
         return self._head(x)
 
     def scramble(self, generator: Generator) -> None:

@@ -123,13 +123,14 @@ class ReferenceExecutor:
         """
         width = self.buckets[-2] if len(self.buckets) > 1 and not self._incremental.sequential else 1
         for slot in slots:
-            tokens = self._unread.pop(slot)
+            tokens = self._unread[slot]
             for start in range(0, len(tokens), width):
                 unread = iter(enumerate(tokens[start : start + width], start))
                 rows = self._rows([slot] * len(tokens[start : start + width]))
                 fed = [(row, *(next(unread) if row == slot else (0, 0))) for row in rows]
                 row, position, token = torch.tensor(fed, device=self._device).unbind(1)
                 self._incremental.step(token, position, row)
+            del self._unread[slot]  # not before: if there was too little memory, all are read again
 
     def _rows(self, slots: Sequence[int]) -> list[int]:
         """The rows of the smallest bucket that holds the slots, padded with the spare row.

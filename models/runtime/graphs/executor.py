@@ -168,11 +168,13 @@ class GraphExecutor:
 
     def _read_given(self, slots: Sequence[int]) -> None:
         """Bring the codes that were given into the prior's memory, as many at a time as there is a batch for."""
-        unread = [(slot, position) for slot in slots for position in range(self._unread.pop(slot))]
+        unread = [(slot, position) for slot in slots for position in range(self._unread[slot])]
         for rows in self._passes(unread):
             size = min(size for size in self._reads if size >= len(rows))
             self._batches[size].fill(*zip(*rows, strict=True), own_rows=size == self._slots)
             self._reads[size].run()
+        for slot in slots:  # not before: if there was too little memory, all are read again
+            del self._unread[slot]
 
     def _passes(self, unread: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
         """Batches of slots and positions to read, in order; in the full table a slot has but one row."""

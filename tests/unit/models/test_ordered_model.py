@@ -3,12 +3,15 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from factories import PRIORS, tiny_manifest, tiny_networks
+from torch import Tensor
 
+from models.runtime import reference
 from models.runtime.buckets import power_of_two_buckets
 from models.runtime.cached_prior import CachedPrior
 from models.runtime.determinism import configure, invariant_buckets
@@ -136,6 +139,45 @@ def test_every_kind_of_prior_gives_a_row_the_same_bits_in_every_bucket(kind: str
     found = invariant_buckets(prior, 61, buckets)
     # Intel's library obeys on Intel's processors; on others some sizes happen to agree, and the full table always does.
     assert found == buckets or (not INTEL and found[-1] == 61 and set(found) < set(buckets))
+
+
+@pytest.mark.parametrize("kind", PRIORS)
+@pytest.mark.parametrize("given", [(), (3, 1, 2)])
+@pytest.mark.parametrize("where", ["draw", "_incremental"])
+def test_a_step_that_ran_out_of_memory_is_repeated_as_if_nothing_had_happened(
+    kind: str, given: tuple[int, ...], where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = tiny_networks(tiny_manifest(prior=PRIORS[kind]))
+    requests = [SampleRequest(seed, label=1, codes=given) for seed in range(3)]
+
+    def codes(failing: bool) -> list[list[int]]:
+        model = build_model(networks.autoencoder, networks.prior, 4, "reference")
+        for slot, request in enumerate(requests):
+            model.begin(slot, request)
+        for turn in range(len(given), model.total_codes):
+            if failing and turn % 2 == 1:
+                fail_once(monkeypatch, model.executor, where)
+                with pytest.raises(torch.OutOfMemoryError):
+                    model.step([0, 1, 2])
+            for slots in ([0, 1], [2]) if failing else ([0, 1, 2],):
+                model.step(slots)
+        model.check_integrity()
+        return model.codes([0, 1, 2])
+
+    assert codes(failing=True) == codes(failing=False)
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, executor: Any, where: str) -> None:
+    """Let an executor run out of memory behind what the prior does for the first time, or when a code is drawn."""
+    owner, name = (executor._incremental, "step") if where == "_incremental" else (reference, "draw")
+    original = getattr(owner, name)
+
+    def fail(*args: Any, **options: Any) -> Tensor:
+        original(*args, **options)
+        monkeypatch.setattr(owner, name, original)
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(owner, name, fail)
 
 
 def test_buckets_that_round_differently_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
