@@ -1,15 +1,15 @@
 # `make serve` installs and starts the service with the bundled models; `make test` installs what the tests need and runs
 # them all. Both do their work once: a second call finds everything installed.
 
-PYTHON ?= python3
-VENV   ?= .venv
-PEERS  ?= .venv-peers
-BIN    := $(VENV)/bin
-PORT   ?= 8000
-JOBS   ?= logical
-GPU    ?= docs/performance
+PYTHON  ?= python3
+VENV    ?= .venv
+PEERS   ?= .venv-peers
+BIN     := $(VENV)/bin
+PORT    ?= 8000
+JOBS    ?= logical
+GPU     ?= docs/performance
 RESULTS ?= runs
-DATA   ?= $(shell dirname $$(dpkg -L dataset-fashion-mnist 2>/dev/null | grep train-images) 2>/dev/null)
+DATA    ?= $(shell dirname $$(dpkg -L dataset-fashion-mnist 2>/dev/null | grep train-images) 2>/dev/null)
 
 .PHONY: help serve test test-gpu test-container lint bench bench-gpu bench-peers bench-faults bench-chaos bench-soak bench-drain dashboard dashboard-picture kubernetes train clean
 .DEFAULT_GOAL := help

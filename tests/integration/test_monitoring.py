@@ -222,7 +222,7 @@ def test_prometheus_has_no_trouble_with_the_rules(watched: Prometheus) -> None:
         'anytime_requests_lost_total{model="long"}',
         'anytime_first_preview_seconds_count{model="long"}',
         "anytime_worker_restarts_total",
-        'anytime_worker_failures_total{reason="died"}',
+        'anytime_worker_failures_total{reason="hung"}',
         "anytime_worker_cpu_seconds_total",
     ],
 )
