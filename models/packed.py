@@ -2,11 +2,12 @@
 
     byte 0        0xA7: codes, of this format
     bytes 1, 2    which model they are of: the first two of SHA-256 over its name, its version and the SHA-256 of its
-                  autoencoder's weights, as they stand in `bundle.json`, with a line feed between
+                  autoencoder's weights (of a hierarchy, of each level's, from the pixels upwards), as they stand in
+                  `bundle.json`, with a line feed between
     then          how many codes there are, as LEB128: seven bits a byte, the low ones first, the highest bit set in all
                   but the last
-    then          every code in b bits, the smallest b with 2^b >= C, highest bit first, one after another; the last
-                  byte is filled up with zeros
+    then          every code in b bits, the smallest b with 2^b >= C, the most values that any code has, highest bit
+                  first, one after another; the last byte is filled up with zeros
 
 Codes mean something to one autoencoder only, hence the mark; two bytes of it tell a mistake in all but one case of
 65,536. An arithmetic coder with the prior for a model of the codes would need about as many bits as the prior is
@@ -20,7 +21,7 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from models.bundle.manifest import AUTOENCODER, Manifest
+from models.bundle.reader import AnyManifest
 
 _FORMAT = 0xA7
 _MARK = 2  # bytes
@@ -31,7 +32,7 @@ class PackedError(Exception):
     """Bytes that are no packed codes of the model; the message says why, to whoever sent them."""
 
 
-def pack(codes: Sequence[int], manifest: Manifest) -> bytes:
+def pack(codes: Sequence[int], manifest: AnyManifest) -> bytes:
     """Codes of a model, each 0 .. C - 1, as bytes."""
     width = code_bits(manifest)
     number = 0
@@ -42,7 +43,7 @@ def pack(codes: Sequence[int], manifest: Manifest) -> bytes:
     return bytes([_FORMAT]) + _mark(manifest) + _count(len(codes)) + number.to_bytes((bits + 7) // 8, "big")
 
 
-def unpack(data: bytes, manifest: Manifest) -> list[int]:
+def unpack(data: bytes, manifest: AnyManifest) -> list[int]:
     """The codes that `pack` made bytes of.
 
     Raises:
@@ -61,30 +62,31 @@ def unpack(data: bytes, manifest: Manifest) -> list[int]:
     number = int.from_bytes(data[start:], "big")
     spare = -(width * count) % 8
     codes = [number >> spare + width * place & (1 << width) - 1 for place in reversed(range(count))]
-    if any(code >= manifest.autoencoder.codebook for code in codes) or pack(codes, manifest) != data:
+    fit = all(code < values for code, values in zip(codes, manifest.code_values, strict=False))
+    if not fit or pack(codes, manifest) != data:
         raise PackedError("are damaged")
     return codes
 
 
-def packed_bytes(count: int, manifest: Manifest) -> int:
+def packed_bytes(count: int, manifest: AnyManifest) -> int:
     """How many bytes so many codes take."""
     return 1 + _MARK + len(_count(count)) + (code_bits(manifest) * count + 7) // 8
 
 
-def most_codes(budget: int, manifest: Manifest) -> int:
+def most_codes(budget: int, manifest: AnyManifest) -> int:
     """The most codes of a model, 0 .. K, that fit into so many bytes."""
     fitting = bisect_right(range(manifest.codes + 1), budget, key=lambda count: packed_bytes(count, manifest))
     return max(fitting - 1, 0)
 
 
-def code_bits(manifest: Manifest) -> int:
+def code_bits(manifest: AnyManifest) -> int:
     """Bits that a code takes."""
-    return (manifest.autoencoder.codebook - 1).bit_length()
+    return (manifest.most_values - 1).bit_length()
 
 
-def _mark(manifest: Manifest) -> bytes:
-    weights = manifest.files[AUTOENCODER].sha256 if AUTOENCODER in manifest.files else ""
-    return hashlib.sha256("\n".join((manifest.name, manifest.version, weights)).encode()).digest()[:_MARK]
+def _mark(manifest: AnyManifest) -> bytes:
+    weights = [manifest.files[name].sha256 if name in manifest.files else "" for name in manifest.decoding]
+    return hashlib.sha256("\n".join((manifest.name, manifest.version, *weights)).encode()).digest()[:_MARK]
 
 
 def _count(count: int) -> bytes:

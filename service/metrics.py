@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_args
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from service import errors, messages
 from service.collectors import Children, Family, Histogram, Phases, Tally
 from service.outcomes import Loss, Outcome
@@ -197,7 +197,7 @@ class Metrics:
         """All metrics in Prometheus' text format (`CONTENT_TYPE`)."""
         return generate_latest(self.registry)
 
-    def models(self, manifests: Mapping[str, Manifest]) -> None:
+    def models(self, manifests: Mapping[str, AnyManifest]) -> None:
         """These models answer from now on, by label; what was counted of others is forgotten.
 
         They, and every reason to refuse, are shown from the start, so that rates see the first increase.

@@ -50,11 +50,12 @@ def _write_hierarchy(path: Path, recipe: HierarchicalRecipe, seed: int) -> Hiera
         name=recipe.name,
         version=VERSION,
         description=f"UNTRAINED: random weights in the shape of the recipe {recipe.name}, for benchmarks. Its samples "
-        "are noise.",
+        "are noise and its quality curve is assumed.",
         media=recipe.media,
         labels=_labels(recipe),
         hierarchy=recipe.hierarchy,
         sampling=recipe.sampling,
+        quality_curve=assumed_quality_curve(recipe.hierarchy.total_codes),
         training={"trained": False, "seed": seed},
     )
     return write_hierarchical_bundle(path, manifest, hierarchy)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from models.bundle.manifest import PRIOR, BundleName, BundleVersion, FileEntry
+from models.bundle.manifest import PRIOR, BundleName, BundleVersion, FileEntry, check_quality_curve, identity_of
 from models.config import Frozen, Media, SamplingDefaults
 from models.hierarchical.config import HierarchyConfig
 
 KIND = "hierarchical"
+MOST_BITS = 31  # of a code, which some protocols carry as a signed integer of 32 bits
 
 
 def level_file(number: int) -> str:
@@ -26,6 +28,8 @@ class HierarchicalManifest(Frozen):
     Attributes:
         media: images of the pixels' channels, height and width.
         hierarchy: pixels, with how many bits they have, levels and prior.
+        quality_curve: K + 1 numbers, expected quality after 0 .. K codes over the whole ladder: 0 first, 1 last,
+            monotone and concave.
         training: provenance, free-form JSON (recipe, data and its licence, epochs, seed, versions).
     """
 
@@ -38,13 +42,50 @@ class HierarchicalManifest(Frozen):
     labels: tuple[str, ...] = ()
     hierarchy: HierarchyConfig
     sampling: SamplingDefaults = SamplingDefaults()
+    quality_curve: tuple[float, ...]
     training: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, FileEntry] = Field(default_factory=dict)
 
     @property
     def weights(self) -> tuple[str, ...]:
         """The files that hold its networks: the levels', then the prior's."""
-        return (*(level_file(number) for number in range(1, len(self.hierarchy.levels) + 1)), PRIOR)
+        return (*self.decoding, PRIOR)
+
+    @property
+    def codes(self) -> int:
+        """K: all symbols of one place are a code, from the topmost grid down to the pixels."""
+        return self.hierarchy.total_codes
+
+    @cached_property
+    def code_values(self) -> tuple[int, ...]:
+        """How many values each of the K codes may take."""
+        grids = reversed(self.hierarchy.grids)
+        return tuple(1 << grid.bits * grid.channels for grid in grids for _ in range(grid.places))
+
+    @property
+    def most_values(self) -> int:
+        """The largest of `code_values`."""
+        return max(self.code_values)
+
+    @property
+    def decoding(self) -> tuple[str, ...]:
+        """The files whose weights say what codes mean."""
+        return tuple(level_file(number) for number in range(1, len(self.hierarchy.levels) + 1))
+
+    @property
+    def encodes(self) -> bool:
+        """Whether the service can turn a file into codes: its encoder has no networks of these."""
+        return False
+
+    @property
+    def reference(self) -> str:
+        """How a client names exactly this: name@version."""
+        return f"{self.name}@{self.version}"
+
+    @cached_property
+    def identity(self) -> str:
+        """See `identity_of`."""
+        return identity_of(self.reference, self)
 
     @model_validator(mode="after")
     def _fits_together(self) -> HierarchicalManifest:
@@ -54,4 +95,7 @@ class HierarchicalManifest(Frozen):
             raise ValueError(f"media: must be images of {list(shape)}, which the hierarchy's pixels are")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels must be distinct")
+        if self.most_values > 1 << MOST_BITS:
+            raise ValueError(f"hierarchy: all symbols of a place must not have more than {MOST_BITS} bits")
+        check_quality_curve(self.quality_curve, self.codes)
         return self

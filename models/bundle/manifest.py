@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -103,18 +104,34 @@ class Manifest(Frozen):
         return self.autoencoder.codes
 
     @property
+    def code_values(self) -> tuple[int, ...]:
+        """How many values each of the K codes may take."""
+        return (self.autoencoder.codebook,) * self.codes
+
+    @property
+    def most_values(self) -> int:
+        """The largest of `code_values`."""
+        return self.autoencoder.codebook
+
+    @property
+    def decoding(self) -> tuple[str, ...]:
+        """The files whose weights say what codes mean."""
+        return (AUTOENCODER,)
+
+    @property
+    def encodes(self) -> bool:
+        """Whether the service can turn a file into codes."""
+        return True
+
+    @property
     def reference(self) -> str:
         """How a client names exactly this: name@version."""
         return f"{self.name}@{self.version}"
 
     @cached_property
     def identity(self) -> str:
-        """name@version#digest of all that `bundle.json` says, the hashes of the weights included.
-
-        Two bundles of one identity draw the same codes; a bundle that was replaced by another of the same version has
-        another identity.
-        """
-        return f"{self.reference}#{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]}"
+        """See `identity_of`."""
+        return identity_of(self.reference, self)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -127,14 +144,7 @@ class Manifest(Frozen):
             self.autoencoder.check(self.media)
         except ValueError as error:
             raise ValueError(f"autoencoder.{error}") from error
-        curve = self.quality_curve
-        if len(curve) != self.codes + 1:
-            raise ValueError(f"quality_curve has {len(curve)} numbers, expected codes + 1 = {self.codes + 1}")
-        if abs(curve[0]) > 1e-6 or abs(curve[-1] - 1) > 1e-6:
-            raise ValueError("quality_curve must start at 0 and end at 1")
-        gains = [after - before for before, after in pairwise(curve)]
-        if min(gains) < -1e-6 or any(later > earlier + 1e-6 for earlier, later in pairwise(gains)):
-            raise ValueError("quality_curve must be monotone and concave")
+        check_quality_curve(self.quality_curve, self.codes)
         return self
 
     @model_validator(mode="after")
@@ -142,3 +152,23 @@ class Manifest(Frozen):
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels must be distinct")
         return self
+
+
+def identity_of(reference: str, manifest: Frozen) -> str:
+    """name@version#digest of all that `bundle.json` says, the hashes of the weights included.
+
+    Two bundles of one identity draw the same codes; a bundle that was replaced by another of the same version has
+    another identity.
+    """
+    return f"{reference}#{hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:12]}"
+
+
+def check_quality_curve(curve: Sequence[float], codes: int) -> None:
+    """Raises ValueError if this is no quality curve of a model with so many codes."""
+    if len(curve) != codes + 1:
+        raise ValueError(f"quality_curve has {len(curve)} numbers, expected codes + 1 = {codes + 1}")
+    if abs(curve[0]) > 1e-6 or abs(curve[-1] - 1) > 1e-6:
+        raise ValueError("quality_curve must start at 0 and end at 1")
+    gains = [after - before for before, after in pairwise(curve)]
+    if min(gains) < -1e-6 or any(later > earlier + 1e-6 for earlier, later in pairwise(gains)):
+        raise ValueError("quality_curve must be monotone and concave")

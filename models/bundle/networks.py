@@ -64,6 +64,11 @@ def load_hierarchy(path: Path, device: str = "cpu") -> LoadedHierarchy:
     manifest = verify_any_bundle(path)
     if not isinstance(manifest, HierarchicalManifest):
         raise BundleError(path, f"kind: is {manifest.kind}, where a hierarchical model is needed")
+    return build_hierarchy(path, manifest, device)
+
+
+def build_hierarchy(path: Path, manifest: HierarchicalManifest, device: str) -> LoadedHierarchy:
+    """The hierarchy of a bundle that was verified. Raises BundleError like `build_networks`."""
     hierarchy = Hierarchy(manifest.hierarchy, len(manifest.labels))
     for number, level in enumerate(hierarchy.levels, 1):
         level.teacher = None

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from models.hierarchical import packing
+from models.hierarchical.filling import down_to_pixels, fill_below, fill_top, likeliest_codes
 from models.hierarchical.hierarchy import Hierarchy
 from models.hierarchical.residual import intensities
 from models.hierarchical.sampling import GridSampler, hows
 from models.runtime.buckets import power_of_two_buckets
-from models.runtime.executor import Draw
 from models.runtime.protocol import Decoded, SampleRequest, check_request
 from models.runtime.slots import SlotTable
 
@@ -38,7 +38,7 @@ class HierarchicalModel:
     @torch.inference_mode()
     def __init__(self, hierarchy: Hierarchy, slots: int) -> None:
         config = hierarchy.config
-        self.total_codes = packing.total_codes(config)
+        self.total_codes = config.total_codes
         self.slots = slots
         self.buckets = power_of_two_buckets(slots)
         self._hierarchy, self._config = hierarchy, config
@@ -51,7 +51,7 @@ class HierarchicalModel:
         ]
         self._requests: dict[int, SampleRequest] = {}
         self._device = hierarchy.prior.labels.weight.device
-        self._likeliest = self._draw_likeliest()
+        self._likeliest = likeliest_codes(hierarchy, self._samplers[-1])
 
     @torch.inference_mode()
     def begin(self, slot: int, request: SampleRequest) -> None:
@@ -85,9 +85,7 @@ class HierarchicalModel:
             together.setdefault(self._reached(slot).grid, []).append(slot)
         media: dict[int, Tensor] = {}
         for index, members in together.items():
-            symbols = self._filled(index, members)
-            for level in reversed(self._hierarchy.levels[:index]):
-                symbols = level.guess(symbols)
+            symbols = down_to_pixels(self._hierarchy, index, self._filled(index, members))
             shown = intensities(symbols, self._config.pixels).cpu()
             media.update(zip(members, shown, strict=True))
         found = torch.stack([media[slot] for slot in slots]).numpy()
@@ -176,20 +174,5 @@ class HierarchicalModel:
         if drawn.all():
             return known
         if index < len(self._hierarchy.levels):
-            guess = self._hierarchy.levels[index].guess(self._samplers[index + 1].symbols(slots))
-        else:
-            labels = self._labels(slots)
-            assumed = torch.where(drawn, known, self._likeliest[labels])
-            guess = self._hierarchy.prior(assumed, labels).argmax(-1)
-        return torch.where(drawn, known, guess)
-
-    def _draw_likeliest(self) -> Tensor:
-        """For each label and none, what the prior draws at temperature 0: (labels + 1, C, H, W) int64."""
-        prior, grid, sampler = self._hierarchy.prior, self._config.grids[-1], self._samplers[-1]
-        features = prior.condition(torch.arange(prior.null_label + 1, device=self._device))
-        how = Draw.of(SampleRequest(0, temperature=0), grid.values, np.zeros(grid.symbols))
-        found = []
-        for start in range(0, len(features), self.slots):
-            chunk = features[start : start + self.slots]
-            found.append(sampler.draw_all(chunk, [how] * len(chunk)))
-        return torch.cat(found)
+            return fill_below(self._hierarchy, index, known, drawn, self._samplers[index + 1].symbols(slots))
+        return fill_top(self._hierarchy, known, drawn, self._labels(slots), self._likeliest)

@@ -238,6 +238,11 @@ class HierarchyConfig(Frozen):
         return tuple(grids)
 
     @property
+    def total_codes(self) -> int:
+        """Of a whole sample, where all symbols of one place are a code."""
+        return sum(grid.places for grid in self.grids)
+
+    @property
     def first_symbols(self) -> tuple[int, ...]:
         """By grid, how many symbols are drawn before its first: the topmost codes come first, the pixels last."""
         sizes = [grid.symbols for grid in self.grids]

@@ -21,11 +21,6 @@ class Reached(NamedTuple):
     places: int
 
 
-def total_codes(config: HierarchyConfig) -> int:
-    """Of a whole sample."""
-    return sum(grid.places for grid in config.grids)
-
-
 def reached(config: HierarchyConfig, codes: int) -> Reached:
     """Where so many codes end; a grid that is complete is the beginning of the next, unless there is none."""
     for index in reversed(range(1, len(config.grids))):
@@ -59,7 +54,7 @@ def parts(codes: Sequence[int], config: HierarchyConfig) -> dict[int, Sequence[i
 
 def fit(codes: Sequence[int], config: HierarchyConfig) -> bool:
     """Whether they could be the first of a sample."""
-    if len(codes) > total_codes(config):
+    if len(codes) > config.total_codes:
         return False
     limits = {index: 1 << grid.bits * grid.channels for index, grid in enumerate(config.grids)}
     return all(0 <= code < limits[index] for index, part in parts(codes, config).items() for code in part)

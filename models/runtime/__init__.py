@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from models.bundle.hierarchical import HierarchicalManifest
 from models.bundle.manifest import Manifest
-from models.bundle.reader import verify_bundle
+from models.bundle.reader import AnyManifest, verify_any_bundle
 from models.runtime import choice
 from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import AnytimeModel
@@ -17,7 +18,7 @@ _logger = logging.getLogger(__name__)
 
 def load_model(
     path: Path, device: str = "cpu", slots: int = 64, executor: str = "auto", threads: int | None = None
-) -> tuple[Manifest, AnytimeModel]:
+) -> tuple[AnyManifest, AnytimeModel]:
     """Verify the bundle at folder `path` and prepare it for sampling.
 
     PyTorch is imported only if it is to compute: that alone takes longer than all the rest.
@@ -32,7 +33,10 @@ def load_model(
         BundleError: if the bundle cannot be used.
         DeviceError: if the executor cannot be had here.
     """
-    manifest = verify_bundle(path)
+    manifest = verify_any_bundle(path)
+    if isinstance(manifest, HierarchicalManifest):
+        choice.choose_for_hierarchy(executor)
+        return manifest, _hierarchical(path, manifest, device, slots, threads)
     name = choice.choose(manifest.prior.kind, device, executor, manifest.eight_bit)
     if name in choice.BY_TORCH:
         model = _by_torch(path, manifest, device, slots, executor, threads)
@@ -46,13 +50,28 @@ def _by_torch(
     path: Path, manifest: Manifest, device: str, slots: int, executor: str, threads: int | None
 ) -> OrderedModel:
     from models.bundle.networks import build_networks
-    from models.runtime.determinism import prepare
     from models.runtime.executors import build_model
+
+    _prepare(threads)
+    networks = build_networks(path, manifest, device)
+    return build_model(networks.autoencoder, networks.prior, slots, executor, manifest.eight_bit)
+
+
+def _hierarchical(
+    path: Path, manifest: HierarchicalManifest, device: str, slots: int, threads: int | None
+) -> AnytimeModel:
+    from models.bundle.networks import build_hierarchy
+    from models.hierarchical.anytime import HierarchicalModel
+
+    _prepare(threads)
+    return HierarchicalModel(build_hierarchy(path, manifest, device).hierarchy, slots)
+
+
+def _prepare(threads: int | None) -> None:
+    from models.runtime.determinism import prepare
 
     if threads is not None:
         prepare(threads)
-    networks = build_networks(path, manifest, device)
-    return build_model(networks.autoencoder, networks.prior, slots, executor, manifest.eight_bit)
 
 
 __all__ = ["AnytimeModel", "load_model"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -66,7 +67,7 @@ def create_app(
     """
     metrics = metrics or Metrics()
     pool = pool or Pool(settings, metrics)
-    codec = codec or Codec(settings, metrics, pool.clock, lambda: pool.paths)
+    codec = codec or Codec(settings, metrics, pool.clock, lambda: _encoding(pool))
     server = Server(settings, pool, metrics, pool.clock, codec)
     if for_people(settings.log_format):
         server.log.write = human_lines
@@ -116,6 +117,12 @@ async def _traced(server: Server) -> AsyncIterator[None]:
     finally:
         if server.tracer is not None:
             await asyncio.to_thread(server.tracer.close, _FLUSH_S)
+
+
+def _encoding(pool: Pool) -> dict[str, Path]:
+    """The folders of the models that the encoder has a use for, by identity."""
+    encode = {manifest.identity for manifest in pool.manifests.values() if manifest.encodes}
+    return {identity: path for identity, path in pool.paths.items() if identity in encode}
 
 
 async def _refusal(request: Request, error: Exception) -> Response:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from msgspec import UNSET
 from pydantic import ValidationError
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from models.packed import most_codes, pack, packed_bytes
 from service.api.account import Account
 from service.api.answers import CurvePoint, EncodeAnswer, EncodeTimingAnswer
@@ -35,7 +35,7 @@ class Wanted(NamedTuple):
         lengths: numbers of codes, ascending, whose errors are.
     """
 
-    manifest: Manifest
+    manifest: AnyManifest
     codes: int
     lengths: list[int]
 
@@ -56,8 +56,10 @@ def options_of(query: bytes) -> EncodeOptions:
         raise from_validation(error) from error
 
 
-def wanted_of(options: EncodeOptions, manifest: Manifest) -> Wanted:
+def wanted_of(options: EncodeOptions, manifest: AnyManifest) -> Wanted:
     """What the options mean for a model. Raises InvalidField if they are out of its bounds."""
+    if not manifest.encodes:
+        raise invalid_field("model", f"must be one that encodes, and {manifest.reference} only draws and decodes")
     codes = manifest.codes
     if options.codes is not None:
         if options.codes > codes:
@@ -72,7 +74,7 @@ def wanted_of(options: EncodeOptions, manifest: Manifest) -> Wanted:
     return Wanted(manifest, codes, lengths)
 
 
-def check_file(data: bytes, declared: str | None, manifest: Manifest) -> str:
+def check_file(data: bytes, declared: str | None, manifest: AnyManifest) -> str:
     """The media type of a file, by its first bytes, which is one that the model's samples may have.
 
     Args:
@@ -125,7 +127,7 @@ def timing_header(timing: EncodeTimingAnswer) -> str:
     )
 
 
-def _point(length: int, error: float, manifest: Manifest) -> CurvePoint:
+def _point(length: int, error: float, manifest: AnyManifest) -> CurvePoint:
     return CurvePoint(
         codes=length,
         size=packed_bytes(length, manifest),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from starlette.requests import Request
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from service.api.account import Account
 from service.api.arrival import exchange_of
 from service.api.codec_schemas import DecodeRequest
@@ -37,7 +37,7 @@ async def open_account(request: Request) -> Account:
     return exchange.account
 
 
-def model_of(name: str | None, server: Server, account: Account, version: str | None = None) -> Manifest:
+def model_of(name: str | None, server: Server, account: Account, version: str | None = None) -> AnyManifest:
     """The model that a request names, noted in its account. Raises like `find_model`."""
     models = server.pool.manifests
     manifest = find_model(name, models, version)
@@ -48,7 +48,7 @@ def model_of(name: str | None, server: Server, account: Account, version: str | 
 
 def take(
     body: GenerateRequest,
-    manifest: Manifest,
+    manifest: AnyManifest,
     server: Server,
     account: Account,
     *,
@@ -73,7 +73,7 @@ def take(
 
 def take_codes(
     body: DecodeRequest,
-    manifest: Manifest,
+    manifest: AnyManifest,
     server: Server,
     account: Account,
     *,
@@ -92,7 +92,7 @@ def _submit(resolved: Resolved, server: Server, account: Account) -> Taken:
 
 
 def take_all(
-    bodies: Sequence[GenerateRequest], manifest: Manifest, server: Server, account: Account, headers: Headers
+    bodies: Sequence[GenerateRequest], manifest: AnyManifest, server: Server, account: Account, headers: Headers
 ) -> list[Taken]:
     """Take the parts of one request, which have one deadline; all of them or none.
 

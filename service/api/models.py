@@ -10,7 +10,7 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from models.config import Media
 from service.access.clients import longest_ms
 from service.api.arrival import exchange_of
@@ -114,7 +114,7 @@ def _describe_media(media: Media) -> MediaDescription:
     return MediaDescription(media.type, list(media.shape), media.sample_rate, seconds, list(formats_of(media)))
 
 
-def describe(manifest: Manifest, server: Server) -> ModelDescription:
+def describe(manifest: AnyManifest, server: Server) -> ModelDescription:
     """A loaded model as a client sees it."""
     minimum = server.pool.minimum_deadline_ms(manifest.identity)
     models = server.pool.manifests

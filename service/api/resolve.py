@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import isqrt
 from typing import NamedTuple
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from models.config import Media
 from service import messages
 from service.api.codec_schemas import DecodeRequest
@@ -30,7 +30,7 @@ class Resolved(NamedTuple):
         drawn: whether any code may be, else all are given, and neither seed nor label has a meaning.
     """
 
-    manifest: Manifest
+    manifest: AnyManifest
     generation: Generation
     label: str | None
     drawn: bool = True
@@ -38,7 +38,7 @@ class Resolved(NamedTuple):
 
 def resolve(
     request: GenerateRequest,
-    manifest: Manifest,
+    manifest: AnyManifest,
     settings: Settings,
     *,
     file_format: str | None = None,
@@ -69,8 +69,8 @@ def resolve(
             seed=fresh_seed() if request.seed is None else request.seed,
             label=label,
             temperature=defaults.temperature if request.temperature is None else request.temperature,
-            # More than the codebook has is all of it.
-            top_k=min(defaults.top_k if request.top_k is None else request.top_k, manifest.autoencoder.codebook),
+            # More than there are is all of them.
+            top_k=min(defaults.top_k if request.top_k is None else request.top_k, manifest.most_values),
             top_p=defaults.top_p if request.top_p is None else request.top_p,
             index=request.index,
             codes=tuple(request.codes),
@@ -98,7 +98,7 @@ def refuse_if_any(problems: Iterable[tuple[str, str]]) -> None:
         raise InvalidField("; ".join(f"{each['field']}: {each['message']}" for each in errors), errors=errors)
 
 
-def find_model(name: str | None, models: Catalogue, version: str | None = None) -> Manifest:
+def find_model(name: str | None, models: Catalogue, version: str | None = None) -> AnyManifest:
     """The model that a client names.
 
     Args:
@@ -131,7 +131,7 @@ def label_index(label: str | int, labels: tuple[str, ...]) -> int | None:
 
 
 def _problems(
-    request: GenerateRequest, manifest: Manifest, settings: Settings, file_format: str
+    request: GenerateRequest, manifest: AnyManifest, settings: Settings, file_format: str
 ) -> Iterator[tuple[str, str]]:
     """Every field that is out of bounds, and what its bounds are."""
     if request.n > settings.max_samples:
@@ -148,13 +148,23 @@ def _problems(
     yield from problems_of_encoding(request, manifest.media, settings, file_format)
 
 
-def _problems_of_codes(request: GenerateRequest, manifest: Manifest) -> Iterator[tuple[str, str]]:
+def _problems_of_codes(request: GenerateRequest, manifest: AnyManifest) -> Iterator[tuple[str, str]]:
     """What is wrong with the codes that are given."""
-    most, codebook = request.max_codes or manifest.codes, manifest.autoencoder.codebook
+    most = request.max_codes or manifest.codes
     if len(request.codes) > most:
         yield "codes", f"must be at most {most}, the codes that this request may have"
-    if not all(0 <= code < codebook for code in request.codes):
-        yield "codes", f"must each be from 0 to {codebook - 1}"
+    if problem := problem_of_values(request.codes, manifest):
+        yield "codes", problem
+
+
+def problem_of_values(codes: Sequence[int], manifest: AnyManifest) -> str | None:
+    """What is wrong with the value of a code; None if every one could have been drawn."""
+    values = manifest.code_values
+    for place, (code, most) in enumerate(zip(codes, values, strict=False)):
+        if not 0 <= code < most:
+            each = min(values) == max(values)
+            return f"must each be from 0 to {most - 1}" if each else f"must be from 0 to {most - 1} at place {place}"
+    return None
 
 
 def problems_of_encoding(

@@ -6,19 +6,25 @@ import binascii
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from models.packed import PackedError, unpack
 from service import messages
 from service.api.codec_schemas import DecodeRequest
 from service.api.problems import invalid_field
-from service.api.resolve import Resolved, problems_of_encoding, problems_of_size, refuse_if_any
+from service.api.resolve import (
+    Resolved,
+    problem_of_values,
+    problems_of_encoding,
+    problems_of_size,
+    refuse_if_any,
+)
 from service.encode import formats_of
 from service.pool import Generation
 from service.settings import Settings
 
 
 def resolve_codes(
-    request: DecodeRequest, manifest: Manifest, settings: Settings, *, file_format: str | None = None
+    request: DecodeRequest, manifest: AnyManifest, settings: Settings, *, file_format: str | None = None
 ) -> Resolved:
     """Check a request to decode against its model and the server's limits.
 
@@ -54,7 +60,7 @@ def decode_base64(field: str, text: str) -> bytes:
         raise invalid_field(field, "must be base64, with its padding and nothing else") from error
 
 
-def _unpacked(texts: Sequence[str], manifest: Manifest) -> list[list[int]]:
+def _unpacked(texts: Sequence[str], manifest: AnyManifest) -> list[list[int]]:
     try:
         return [unpack(decode_base64("packed", text), manifest) for text in texts]
     except PackedError as error:
@@ -62,7 +68,7 @@ def _unpacked(texts: Sequence[str], manifest: Manifest) -> list[list[int]]:
 
 
 def _problems(
-    request: DecodeRequest, rows: Sequence[Sequence[int]], manifest: Manifest, settings: Settings, file_format: str
+    request: DecodeRequest, rows: Sequence[Sequence[int]], manifest: AnyManifest, settings: Settings, file_format: str
 ) -> Iterator[tuple[str, str]]:
     yield from islice(_problems_of_rows(request.given_as, rows, manifest), 1)
     shortest = min(map(len, rows))
@@ -74,10 +80,9 @@ def _problems(
     )
 
 
-def _problems_of_rows(field: str, rows: Sequence[Sequence[int]], manifest: Manifest) -> Iterator[tuple[str, str]]:
-    codebook = manifest.autoencoder.codebook
+def _problems_of_rows(field: str, rows: Sequence[Sequence[int]], manifest: AnyManifest) -> Iterator[tuple[str, str]]:
     for row in rows:
         if not 1 <= len(row) <= manifest.codes:
             yield field, f"must be from 1 to {manifest.codes} codes for each sample"
-        if not all(0 <= code < codebook for code in row):
-            yield field, f"must each be from 0 to {codebook - 1}"
+        if problem := problem_of_values(row, manifest):
+            yield field, problem

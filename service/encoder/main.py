@@ -58,7 +58,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--connection", required=True, type=int, help="file descriptor of the socket to the API process"
     )
-    parser.add_argument("--bundle", required=True, type=Path, action="append", help="a bundle's folder; repeatable")
+    parser.add_argument("--bundle", type=Path, action="append", default=[], help="a bundle's folder; repeatable")
     parser.add_argument("--log-level", default="info")
     return parser.parse_args(arguments)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from service.registry.versions import version_key
 
 UNNAMED = "default"
@@ -17,7 +17,7 @@ def check_aliases(aliases: Mapping[str, str]) -> None:
         _follow(alias, aliases)
 
 
-class Catalogue(Mapping[str, Manifest]):
+class Catalogue(Mapping[str, AnyManifest]):
     """What can be asked for; never changes, but is replaced as a whole.
 
     As a mapping it has every model once, by its label: the bare name for the default version of that name,
@@ -33,13 +33,16 @@ class Catalogue(Mapping[str, Manifest]):
     """
 
     def __init__(
-        self, manifests: Iterable[Manifest], aliases: Mapping[str, str] | None = None, before: Catalogue | None = None
+        self,
+        manifests: Iterable[AnyManifest],
+        aliases: Mapping[str, str] | None = None,
+        before: Catalogue | None = None,
     ) -> None:
         manifests = list(manifests)
-        self._versions: dict[str, dict[str, Manifest]] = {manifest.name: {} for manifest in manifests}
+        self._versions: dict[str, dict[str, AnyManifest]] = {manifest.name: {} for manifest in manifests}
         for manifest in sorted(manifests, key=lambda each: version_key(each.version), reverse=True):
             self._versions[manifest.name][manifest.version] = manifest
-        self._aliases: dict[str, Manifest] = {}
+        self._aliases: dict[str, AnyManifest] = {}
         for alias in sorted(aliases or {}):
             if found := self._target(alias, aliases or {}, before):
                 self._aliases[alias] = found
@@ -65,7 +68,7 @@ class Catalogue(Mapping[str, Manifest]):
         return {alias: manifest.reference for alias, manifest in self._aliases.items()}
 
     @property
-    def unnamed(self) -> Manifest | None:
+    def unnamed(self) -> AnyManifest | None:
         """What is meant where no model is named: what the alias `default` stands for, else the only name there is."""
         only = next(iter(self._versions)) if len(self._versions) == 1 else None
         return self._aliases.get(UNNAMED) or (self._default(only) if only else None)
@@ -74,7 +77,7 @@ class Catalogue(Mapping[str, Manifest]):
         """Those that there are of a name, the newest first."""
         return list(self._versions.get(name, ()))
 
-    def find(self, name: str, version: str | None = None) -> Manifest | None:
+    def find(self, name: str, version: str | None = None) -> AnyManifest | None:
         """The model that a client names; None if there is none.
 
         Args:
@@ -96,11 +99,11 @@ class Catalogue(Mapping[str, Manifest]):
         """What metrics call a model: its label here, `name@version` if it is not here any more."""
         return self._labels.get(identity) or identity.partition("#")[0]
 
-    def is_default(self, manifest: Manifest) -> bool:
+    def is_default(self, manifest: AnyManifest) -> bool:
         """Whether its bare name means this version."""
         return self._labels.get(manifest.identity) == manifest.name
 
-    def __getitem__(self, label: str) -> Manifest:
+    def __getitem__(self, label: str) -> AnyManifest:
         return self._models[label]
 
     def __iter__(self) -> Iterator[str]:
@@ -109,11 +112,11 @@ class Catalogue(Mapping[str, Manifest]):
     def __len__(self) -> int:
         return len(self._models)
 
-    def _default(self, name: str) -> Manifest | None:
+    def _default(self, name: str) -> AnyManifest | None:
         """What is meant by this name without a version."""
         return self._aliases.get(name) or next(iter(self._versions.get(name, {}).values()), None)
 
-    def _target(self, alias: str, aliases: Mapping[str, str], before: Catalogue | None) -> Manifest | None:
+    def _target(self, alias: str, aliases: Mapping[str, str], before: Catalogue | None) -> AnyManifest | None:
         name, _, version = _follow(alias, aliases).partition("@")
         versions = self._versions.get(name, {})
         found = versions.get(version) if version else next(iter(versions.values()), None)

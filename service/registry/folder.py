@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from models.bundle.manifest import MANIFEST, Manifest
-from models.bundle.reader import find_bundles, read_manifest
+from models.bundle.manifest import MANIFEST
+from models.bundle.reader import AnyManifest, find_bundles, read_any_manifest
 from models.errors import BundleError
 from service.registry.catalogue import check_aliases
 
@@ -33,7 +33,7 @@ class Sight(NamedTuple):
     """
 
     path: Path
-    manifest: Manifest | None
+    manifest: AnyManifest | None
     problem: str | None
     stamps: tuple[Stamp, ...]
 
@@ -107,7 +107,7 @@ def _see(path: Path, before: Sight | None) -> Sight:
         manifest = before.manifest
     else:
         try:
-            manifest = read_manifest(path)
+            manifest = read_any_manifest(path)
         except BundleError as error:
             return Sight(path, None, within(path, str(error)), (stamp,))
     stamps = [stamp]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from models.errors import BundleError
 from service.registry.catalogue import Catalogue
 from service.registry.folder import ALIASES, Look, Sight, look
@@ -36,7 +36,7 @@ class BundleState(NamedTuple):
 class Published(NamedTuple):
     """A model that answers, and the bundle that it is from."""
 
-    manifest: Manifest
+    manifest: AnyManifest
     path: Path
 
 

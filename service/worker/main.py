@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from models.errors import AnytimeError, DeviceError
 from models.runtime import AnytimeModel, load_model
 from models.runtime.choice import NAMES
@@ -137,7 +137,7 @@ def _load(options: argparse.Namespace, channel: Channel[ToWorker]) -> _Loaded:
     if options.record_costs:
         _prepare(options)
     device = _device(options.device, options.index)
-    loaded: list[tuple[Manifest, AnytimeModel]] = []
+    loaded: list[tuple[AnyManifest, AnytimeModel]] = []
     failed: dict[str, str] = {}
     for path in options.bundle:
         try:
@@ -151,7 +151,7 @@ def _load(options: argparse.Namespace, channel: Channel[ToWorker]) -> _Loaded:
     return _Loaded([_engine(manifest, model, clock, channel) for manifest, model in loaded], failed, device)
 
 
-def _engine(manifest: Manifest, model: AnytimeModel, clock: Clock, channel: Channel[ToWorker]) -> Engine:
+def _engine(manifest: AnyManifest, model: AnytimeModel, clock: Clock, channel: Channel[ToWorker]) -> Engine:
     """A model, warmed up; its costs are measured by the clock that is given."""
     encode_sample = partial(encode, manifest.media)
     costs = warm_up(model, encode_sample, kinds_of(manifest.media), clock)

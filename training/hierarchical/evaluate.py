@@ -11,21 +11,22 @@ from models.config import SamplingDefaults
 from models.hierarchical.hierarchy import Hierarchy
 from models.hierarchical.sampling import sample_symbols
 from training.data.dataset import Split
-from training.evaluation.claims import above
 from training.evaluation.classifier import ClassifierConfig, Extractor, Judgement, JudgeSource, train_or_load
 from training.evaluation.frechet import FrechetReference, distances
 from training.evaluation.intervals import Estimate, Proportion, mean_estimate, proportion
 from training.evaluation.known import identify
 from training.evaluation.measure import CLASSIFIER
 from training.evaluation.pictures import MOST_LABELS
-from training.evaluation.report import REPORT, Claim, DataFacts, ExtractorFacts
+from training.evaluation.report import REPORT, DataFacts, ExtractorFacts
 from training.evaluation.samples import labels_like
 from training.evaluation.turns import in_turn
 from training.evaluation.versions import versions
 from training.files import write_atomically
 from training.hierarchical import sheets
+from training.hierarchical.claims import claims_of
 from training.hierarchical.context import HierarchicalContext
 from training.hierarchical.drawing import draw_below
+from training.hierarchical.ladder import Ladder, measure, quality_curve, rungs
 from training.hierarchical.likelihood import codebooks, encode_all, likelihood
 from training.hierarchical.neighbours import nearest, neighbour_facts
 from training.hierarchical.report import (
@@ -40,16 +41,21 @@ from training.progress import StageProgress
 from training.seeds import derive_seed, shuffled
 
 STAGE = "evaluate"
-STEPS = 5  # beside the classifier's epochs
+STEPS = 6  # beside the classifier's epochs
 DRAWINGS = 3  # of each image in the sheet of reconstructions
 SHOWN = 8  # images in it
 
 
 def run(context: HierarchicalContext) -> None:
-    """Write the report and the pictures into the run's `evaluation` folder; the report last."""
+    """Write the report and the pictures into the run's `evaluation` folder; the report last.
+
+    Raises:
+        AnytimeError: if complete samples are no nearer to real images than those without a code.
+    """
     recipe = context.recipe
     with context.progress.stage(STAGE, STEPS + recipe.evaluate.classifier_epochs) as progress:
         report = _Evaluation(context, progress).measure()
+        quality_curve(report.ladder)  # that there is one, before anything is said
         write_atomically(context.evaluation_directory / REPORT, report.to_json())
         joint = report.likelihood.joint
         progress.say(f"{joint.value:.3f} joint bits per dimension ({joint.low:.3f} to {joint.high:.3f})")
@@ -65,8 +71,13 @@ def run(context: HierarchicalContext) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Samples:
-    """Conditional samples, (N, C, H, W) uint8: with all symbols drawn, and by auxiliary decoders; labels (N,) int64."""
+    """Conditional samples, (N, C, H, W) uint8: with all symbols drawn, and by auxiliary decoders; labels (N,) int64.
 
+    Attributes:
+        grids: the symbols that were drawn, pixels first.
+    """
+
+    grids: list[Tensor]
     drawn: Tensor
     auxiliary: Tensor
     labels: Tensor
@@ -103,6 +114,9 @@ class _Evaluation:
         near = neighbour_facts(samples.drawn, self.test.images, context.dataset.train.images)
         self._done("judging samples")
         sampled = self._samples(extractor, reference, samples)
+        self._done("judging what is cut short")
+        ladder = Ladder(self.hierarchy, samples.grids, samples.labels, self.seed)
+        facts = measure(ladder, rungs(self.hierarchy.config), extractor, context.dataset.validation, self.seed)
         sheets.write_samples(self.directory, samples.drawn, samples.auxiliary, samples.labels, self.names)
         return HierarchicalReport(
             model=context.recipe.name,
@@ -115,7 +129,8 @@ class _Evaluation:
             samples=sampled,
             reconstructions=rebuilt,
             neighbours=near,
-            claims=_claims(sampled, len(self.names)),
+            ladder=facts,
+            claims=claims_of(sampled, len(self.names)),
             versions=versions(),
         )
 
@@ -138,7 +153,7 @@ class _Evaluation:
         count = max(2, self.recipe.samples_per_class * len(self.names))
         labels = labels_like(self.test.labels, len(self.names), count)
         drawn = sample_symbols(self.hierarchy, labels.tolist(), self.seed, self.context.recipe.sampling)
-        return _Samples(pictures(drawn[0], self.pixels), self._guess(drawn[-1]), labels)
+        return _Samples(drawn, pictures(drawn[0], self.pixels), self._guess(drawn[-1]), labels)
 
     @torch.inference_mode()
     def _guess(self, codes: Tensor) -> Tensor:
@@ -269,24 +284,3 @@ def _recognised(extractor: Extractor, predictions: Tensor, labels: Tensor) -> Pr
 def _error(images: Tensor, others: Tensor) -> Estimate:
     """Mean squared error of an image, of two sets (N, C, H, W) uint8."""
     return mean_estimate(((images.double() - others.double()) / 255).square().flatten(1).sum(1))
-
-
-def _claims(sampled: HierarchicalSampleFacts, labels: int) -> tuple[Claim, ...]:
-    claims = [
-        above(
-            "drawing_helps",
-            "Drawing what is below the topmost codes brings samples nearer to real images than auxiliary decoders do.",
-            (sampled.distance_drop,),
-        )
-    ]
-    if sampled.drawn.recognition is not None:
-        share = sampled.drawn.recognition
-        claims.append(
-            above(
-                "labels_tell",
-                "The extractor recognises more of the conditional samples than it would by chance.",
-                (Estimate(value=share.value, low=share.low, high=share.high),),
-                1 / labels,
-            )
-        )
-    return tuple(claims)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import ValidationError
 
 from models.bundle.hierarchical import HierarchicalManifest
@@ -11,6 +13,7 @@ from training.evaluation.provenance import provenance
 from training.evaluation.report import REPORT
 from training.files import CheckpointError
 from training.hierarchical.context import HierarchicalContext
+from training.hierarchical.ladder import quality_curve
 from training.hierarchical.report import HierarchicalReport
 from training.stages.export import read_result
 
@@ -24,17 +27,18 @@ def run(context: HierarchicalContext) -> None:
     """
     extra = {name: read_result(context, name) for name in (REPORT, SAMPLES, RECONSTRUCTIONS)}
     try:
-        HierarchicalReport.model_validate_json(extra[REPORT])
+        report = HierarchicalReport.model_validate_json(extra[REPORT])
     except ValidationError as error:
         raise CheckpointError(
             f"{context.evaluation_directory / REPORT}: is damaged: {error.errors()[0]['msg']}"
         ) from error
-    manifest = write_hierarchical_bundle(context.bundle_path, build_manifest(context), context.hierarchy(), extra)
+    manifest = build_manifest(context, quality_curve(report.ladder))
+    manifest = write_hierarchical_bundle(context.bundle_path, manifest, context.hierarchy(), extra)
     size = sum(file.stat().st_size for file in context.bundle_path.iterdir())
     context.progress.say(f"export: {manifest.name}, {size / 1e6:.1f} MB")
 
 
-def build_manifest(context: HierarchicalContext) -> HierarchicalManifest:
+def build_manifest(context: HierarchicalContext, curve: Sequence[float]) -> HierarchicalManifest:
     """The manifest of a run's model; no times, paths or host names, so that equal runs make equal bundles."""
     recipe = context.recipe
     return HierarchicalManifest(
@@ -44,5 +48,6 @@ def build_manifest(context: HierarchicalContext) -> HierarchicalManifest:
         labels=recipe.labels,
         hierarchy=recipe.hierarchy,
         sampling=recipe.sampling,
+        quality_curve=tuple(curve),
         training=provenance(recipe, context.dataset),
     )

@@ -99,6 +99,29 @@ class HierarchicalReconstructionFacts(Frozen):
     variety: Estimate
 
 
+class RungFacts(Frozen):
+    """Samples after so many codes: their distance to real images, with a bootstrap interval."""
+
+    codes: int
+    distance: Estimate
+
+
+class LadderFacts(Frozen):
+    """The same samples after more and more codes, by distances to real validation images.
+
+    Attributes:
+        name: of the distance.
+        top, below: what stands in for what is not drawn, in the topmost grid and in those below.
+    """
+
+    name: str
+    reference_images: int
+    samples: int
+    top: str
+    below: str
+    rungs: tuple[RungFacts, ...]
+
+
 class RealFacts(Frozen):
     """How to read the Fréchet distances.
 
@@ -146,6 +169,7 @@ class HierarchicalReport(Frozen):
     """The contents of `report.json`.
 
     Attributes:
+        ladder: what the bundle's quality curve is fitted to.
         versions: of Python and of the libraries that computed this.
     """
 
@@ -161,6 +185,7 @@ class HierarchicalReport(Frozen):
     samples: HierarchicalSampleFacts
     reconstructions: HierarchicalReconstructionFacts
     neighbours: NeighbourFacts
+    ladder: LadderFacts
     claims: tuple[Claim, ...]
     versions: dict[str, str]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from service.api.inference.schemas import Parameters
 from service.api.inference.tensors import Tensor
 from service.api.problems import from_validation, invalid_field
@@ -29,7 +29,7 @@ class _Sample(NamedTuple):
 
 
 def requests_of(
-    tensors: Mapping[str, Tensor], parameters: Parameters, manifest: Manifest, settings: Settings, *, files: bool
+    tensors: Mapping[str, Tensor], parameters: Parameters, manifest: AnyManifest, settings: Settings, *, files: bool
 ) -> list[GenerateRequest]:
     """The requests for samples that an inference stands for; their samples in order are the batch.
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from service import messages
 from service.api.account import Account
 from service.api.answers import server_timing
@@ -84,7 +84,7 @@ async def infer(request: Request) -> Response:
     return nobody_there(account) if results is None else _response(asked, taken, results, server, account)
 
 
-def _read(body: bytes, request: Request, manifest: Manifest, server: Server) -> _Asked:
+def _read(body: bytes, request: Request, manifest: AnyManifest, server: Server) -> _Asked:
     """Take a body apart, and see what it asks for. Raises ServiceError for whatever is wrong with it."""
     length = _header_length(request, len(body))
     try:

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from service.api.documents import json_response
 from service.api.health import check_ready
 from service.api.inference.documents import inference_errors, path_parameters
@@ -68,12 +68,12 @@ class ModelConfig(msgspec.Struct):
     output: list[TensorConfig]
 
 
-def inputs_of(_manifest: Manifest) -> list[Described]:
+def inputs_of(_manifest: AnyManifest) -> list[Described]:
     """What a model takes; each may be left out, and label may be INT32 or INT64, too."""
     return [Described("label", "BYTES", [-1]), Described("seed", "INT64", [-1]), Described("codes", "INT32", [-1, -1])]
 
 
-def model_at(request: Request, server: Server) -> Manifest:
+def model_at(request: Request, server: Server) -> AnyManifest:
     """The model, and perhaps its version, that the path names.
 
     Raises:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from service import messages
 from service.api.inference.schemas import (
     AnswerParameters,
@@ -40,7 +40,7 @@ class Described(NamedTuple):
     shape: list[int]
 
 
-def outputs_of(manifest: Manifest) -> list[Described]:
+def outputs_of(manifest: AnyManifest) -> list[Described]:
     """What a model gives. `encoded` is the samples as files, in the place of their numbers, and only if asked for."""
     return [
         Described(manifest.media.type, "FP32", [-1, *manifest.media.shape]),
@@ -53,7 +53,7 @@ def outputs_of(manifest: Manifest) -> list[Described]:
     ]
 
 
-def wanted(outputs: Sequence[AskedOutput], manifest: Manifest, binary: bool) -> dict[str, bool]:
+def wanted(outputs: Sequence[AskedOutput], manifest: AnyManifest, binary: bool) -> dict[str, bool]:
     """The outputs to send, and whether as binary data; all but `encoded` if none is named.
 
     Args:

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from service.api.account import Account
 from service.api.answers import server_timing
 from service.api.delivery import as_json, facts_of, nobody_there, unless_disconnected
@@ -56,7 +56,7 @@ async def generate_images(request: Request) -> Response:
 
 
 def _stream(
-    request: Request, body: GenerateRequest, manifest: Manifest, account: Account, partial_images: int
+    request: Request, body: GenerateRequest, manifest: AnyManifest, account: Account, partial_images: int
 ) -> EventStream:
     server, headers = server_of(request), request.scope["headers"]
     budget_ms = account.given_ms(body.deadline_ms, headers)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from service.api.openai.prompts import label_of
 from service.api.problems import invalid_field
 from service.api.schemas import GenerateRequest, SampleRequest
@@ -51,7 +51,7 @@ class ImagesRequest(SampleRequest):
         return bool(self.stream)
 
 
-def generation_of(asked: ImagesRequest, manifest: Manifest, settings: Settings) -> GenerateRequest:
+def generation_of(asked: ImagesRequest, manifest: AnyManifest, settings: Settings) -> GenerateRequest:
     """The same request, as every other way of asking makes it.
 
     Raises:
@@ -79,7 +79,7 @@ def generation_of(asked: ImagesRequest, manifest: Manifest, settings: Settings) 
     )
 
 
-def _scale(size: str, manifest: Manifest, settings: Settings) -> int:
+def _scale(size: str, manifest: AnyManifest, settings: Settings) -> int:
     """By how much pictures are enlarged to be of this size, which has been found well formed."""
     _, height, width = manifest.media.shape
     if size == "auto":

@@ -9,7 +9,7 @@ import msgspec
 import torch
 from bench.peers.tuning import BUNDLE, SLOTS, THREADS, tuning
 
-from models.bundle.manifest import Manifest
+from models.bundle.reader import AnyManifest
 from models.runtime import AnytimeModel, load_model
 from models.runtime.determinism import configure
 from models.runtime.protocol import SampleRequest
@@ -46,7 +46,7 @@ class Sampler:
         codes: of every sample.
     """
 
-    def __init__(self, manifest: Manifest, model: AnytimeModel, codes: int = 0) -> None:
+    def __init__(self, manifest: AnyManifest, model: AnytimeModel, codes: int = 0) -> None:
         self.model = model
         self.codes = codes or model.total_codes
         self._manifest = manifest

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from factories import PRIORS, tiny_manifest, tiny_networks, write_tiny_bundle
 
-from models.bundle.manifest import EIGHT_BIT_LIMIT, EIGHT_BIT_REVISION, EightBitCheck, EightBitDistance
+from models.bundle.manifest import EIGHT_BIT_LIMIT, EIGHT_BIT_REVISION, EightBitCheck, EightBitDistance, Manifest
 from models.bundle.writer import record_eight_bit
 from models.errors import DeviceError
 from models.native import library
@@ -92,6 +92,7 @@ def test_a_bundle_is_loaded_with_what_it_says_and_the_choice_is_logged(
         record_eight_bit(bundle, check)
     with caplog.at_level(logging.INFO):
         manifest, model = load_model(bundle, "cpu", slots=2)
+    assert isinstance(manifest, Manifest)
     assert manifest.eight_bit == check
     assert isinstance(model, OrderedModel)
     assert model.executor.name == chosen

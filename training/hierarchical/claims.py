@@ -1,0 +1,34 @@
+"""What a report of a hierarchical model claims."""
+
+from __future__ import annotations
+
+from training.evaluation.claims import above
+from training.evaluation.intervals import Estimate
+from training.evaluation.report import Claim
+from training.hierarchical.report import HierarchicalSampleFacts
+
+
+def claims_of(sampled: HierarchicalSampleFacts, labels: int) -> tuple[Claim, ...]:
+    """That drawing helps, and that labels tell.
+
+    Args:
+        labels: how many there are.
+    """
+    claims = [
+        above(
+            "drawing_helps",
+            "Drawing what is below the topmost codes brings samples nearer to real images than auxiliary decoders do.",
+            (sampled.distance_drop,),
+        )
+    ]
+    if sampled.drawn.recognition is not None:
+        share = sampled.drawn.recognition
+        claims.append(
+            above(
+                "labels_tell",
+                "The extractor recognises more of the conditional samples than it would by chance.",
+                (Estimate(value=share.value, low=share.low, high=share.high),),
+                1 / labels,
+            )
+        )
+    return tuple(claims)
