@@ -73,7 +73,8 @@ def generate(client: httpx.Client, model: str, **body: Any) -> dict[str, Any]:
 
 
 def numbers(output: dict[str, Any]) -> np.ndarray:
-    return np.load(io.BytesIO(base64.b64decode(output["b64"])))
+    found: np.ndarray = np.load(io.BytesIO(base64.b64decode(output["b64"])))
+    return found
 
 
 def feasible_ms(client: httpx.Client) -> float:
@@ -167,7 +168,9 @@ def test_previews_grow_into_the_answer(server: ServerProcess) -> None:
     async def watch() -> list[dict[str, Any]]:
         seen: list[dict[str, Any]] = []
         async with open_socket(server.url.removeprefix("http://")) as ws:
-            await send(ws, type="generate", id="a", model="slow", label=1, seed=7, deadline_ms=PATIENT_MS, preview_ms=1)
+            await send(
+                ws, type="generate", id="a", model="slow", label=1, seed=7, deadline_ms=PATIENT_MS, preview_ms=50
+            )
             while not seen or seen[-1]["type"] not in {"completed", "error"}:
                 seen.append(await event(ws))
         return seen

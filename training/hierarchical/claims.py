@@ -5,11 +5,11 @@ from __future__ import annotations
 from training.evaluation.claims import above
 from training.evaluation.intervals import Estimate
 from training.evaluation.report import Claim
-from training.hierarchical.report import HierarchicalSampleFacts
+from training.hierarchical.report import HierarchicalSampleFacts, LadderFacts
 
 
-def claims_of(sampled: HierarchicalSampleFacts, labels: int) -> tuple[Claim, ...]:
-    """That drawing helps, and that labels tell.
+def claims_of(sampled: HierarchicalSampleFacts, ladder: LadderFacts, labels: int) -> tuple[Claim, ...]:
+    """That drawing helps, that more codes do, and that labels tell.
 
     Args:
         labels: how many there are.
@@ -19,7 +19,8 @@ def claims_of(sampled: HierarchicalSampleFacts, labels: int) -> tuple[Claim, ...
             "drawing_helps",
             "Drawing what is below the topmost codes brings samples nearer to real images than auxiliary decoders do.",
             (sampled.distance_drop,),
-        )
+        ),
+        above("codes_help", "Samples of all codes are nearer to real images than those of none.", (ladder.drop,)),
     ]
     if sampled.drawn.recognition is not None:
         share = sampled.drawn.recognition

@@ -26,7 +26,7 @@ from training.hierarchical import sheets
 from training.hierarchical.claims import claims_of
 from training.hierarchical.context import HierarchicalContext
 from training.hierarchical.drawing import draw_below
-from training.hierarchical.ladder import Ladder, measure, quality_curve, rungs
+from training.hierarchical.ladder import Ladder, measure, rungs
 from training.hierarchical.likelihood import codebooks, encode_all, likelihood
 from training.hierarchical.neighbours import nearest, neighbour_facts
 from training.hierarchical.report import (
@@ -47,15 +47,10 @@ SHOWN = 8  # images in it
 
 
 def run(context: HierarchicalContext) -> None:
-    """Write the report and the pictures into the run's `evaluation` folder; the report last.
-
-    Raises:
-        AnytimeError: if complete samples are no nearer to real images than those without a code.
-    """
+    """Write the report and the pictures into the run's `evaluation` folder; the report last."""
     recipe = context.recipe
     with context.progress.stage(STAGE, STEPS + recipe.evaluate.classifier_epochs) as progress:
         report = _Evaluation(context, progress).measure()
-        quality_curve(report.ladder)  # that there is one, before anything is said
         write_atomically(context.evaluation_directory / REPORT, report.to_json())
         joint = report.likelihood.joint
         progress.say(f"{joint.value:.3f} joint bits per dimension ({joint.low:.3f} to {joint.high:.3f})")
@@ -130,7 +125,7 @@ class _Evaluation:
             reconstructions=rebuilt,
             neighbours=near,
             ladder=facts,
-            claims=claims_of(sampled, len(self.names)),
+            claims=claims_of(sampled, facts, len(self.names)),
             versions=versions(),
         )
 

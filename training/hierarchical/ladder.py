@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from models.curve import fit_quality_curve
-from models.errors import AnytimeError
 from models.hierarchical import packing
 from models.hierarchical.config import HierarchyConfig
 from models.hierarchical.filling import down_to_pixels, fill_below, fill_top, likeliest_codes
@@ -119,7 +118,9 @@ def measure(
     """
     reference = FrechetReference(extractor.judge(real.images).features)
     features = [extractor.judge(ladder.pictures_after(count, *filling)).features for count in codes]
-    found, _ = distances(reference, features, derive_seed(seed, "ladder", "bootstrap"))
+    bootstrap = derive_seed(seed, "ladder", "bootstrap")
+    found, _ = distances(reference, features, bootstrap)
+    _, (drop,) = distances(reference, [features[0], features[-1]], bootstrap)
     return LadderFacts(
         name=f"FD ({extractor.name})",
         reference_images=len(real),
@@ -127,25 +128,22 @@ def measure(
         top=filling[0],
         below=filling[1],
         rungs=tuple(RungFacts(codes=count, distance=each) for count, each in zip(codes, found, strict=True)),
+        drop=drop,
     )
 
 
 def quality_curve(ladder: LadderFacts) -> tuple[float, ...]:
     """K + 1 numbers: the share of the reduction of distance that so many codes achieve, between rungs by interpolation.
 
-    Raises:
-        AnytimeError: complete samples are no nearer to real ones than those without a code.
+    Where complete samples are no nearer to real ones than those without a code, nothing is known of what any code is
+    worth, and all are taken to be worth the same.
     """
+    first, last = ladder.rungs[0], ladder.rungs[-1]
+    if not last.distance.value < first.distance.value:
+        return tuple(count / last.codes for count in range(last.codes + 1))
     found: list[float] = []
     for low, high in pairwise(ladder.rungs):
         steps = high.codes - low.codes
         slope = (high.distance.value - low.distance.value) / steps
         found += [low.distance.value + slope * step for step in range(steps)]
-    first, last = ladder.rungs[0].distance.value, ladder.rungs[-1].distance.value
-    try:
-        return fit_quality_curve([*found, last])
-    except ValueError as error:
-        raise AnytimeError(
-            f"evaluate: with all its codes the model's samples are no nearer to real images than without any "
-            f"({ladder.name} {last:.2f} against {first:.2f}); train it for longer"
-        ) from error
+    return fit_quality_curve([*found, last.distance.value])

@@ -112,6 +112,7 @@ class LadderFacts(Frozen):
     Attributes:
         name: of the distance.
         top, below: what stands in for what is not drawn, in the topmost grid and in those below.
+        drop: by how much the last distance is lower than the first, paired by sample.
     """
 
     name: str
@@ -120,6 +121,7 @@ class LadderFacts(Frozen):
     top: str
     below: str
     rungs: tuple[RungFacts, ...]
+    drop: Estimate
 
 
 class RealFacts(Frozen):
