@@ -15,6 +15,7 @@ class FakeModel:
 
     Attributes:
         taken: (request, codes) by slot.
+        stages: where what operations cost changes; set by tests.
         step_s, decode_s: what `spend` is told that an operation takes.
         most: how many samples "step" and "decode" have memory for.
         spared: how many calls of each are done before memory becomes short.
@@ -24,6 +25,7 @@ class FakeModel:
     def __init__(self, total_codes: int = 8, slots: int = 4, spend: Callable[[float], None] | None = None) -> None:
         self.total_codes = total_codes
         self.slots = slots
+        self.stages: tuple[int, ...] = (0,)
         self.buckets: tuple[int, ...] = tuple(sorted({1, 2, slots}))
         self.taken: dict[int, tuple[SampleRequest, list[int]]] = {}
         self.step_s = 0.001

@@ -15,6 +15,7 @@ from server_process import ROOT
 from toy_baselines import pca_prior_values, vae_values
 from toy_data import toy_split, write_idx_folder
 from toy_files import write_image
+from toy_hierarchy import toy_hierarchy_run, toy_values
 from toy_study import BASE, study_values, toml
 from typer.testing import CliRunner
 
@@ -23,6 +24,7 @@ from models.bundle.writer import write_bundle
 from service.access.keyfile import add_key
 from service.recorded import write
 from service.scheduler import Costs
+from training.hierarchical.pipeline import run_hierarchical
 
 Command = Any  # of the click that typer has inside
 SEVERAL_THINGS = {"fractions": [0.2, 0.8, 1.0], "classifier_epochs": 1, "samples_per_class": 20, "images": 80}
@@ -101,6 +103,9 @@ def train_what_is_finished(work: Path, home: Path) -> None:
         command = [*arguments, "--data", str(data), "--threads", "1", "--cache", str(home / "cache")]
         result = CliRunner().invoke(anytime.app, command, catch_exceptions=False)
         assert result.exit_code == 0, result.output
+    values = toy_values()
+    values["evaluate"] |= {"classifier_epochs": 1}
+    run_hierarchical(toy_hierarchy_run(data, work / "runs/hierarchy", 1e9, values))
     shutil.copytree(work / "runs/mine", work / "runs/fashion")
 
 

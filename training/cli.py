@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     """Add the training commands."""
     from training.baselines.cli import register as register_baseline
     from training.evaluation.cli import register as register_evaluate
+    from training.hierarchical.cli import register as register_hierarchy
     from training.report.cli import register as register_report
     from training.study.cli import register as register_study
 
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
     register_study(app)
     register_report(app)
     register_baseline(app)
+    register_hierarchy()
 
 
 def new_recipe(

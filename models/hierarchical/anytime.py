@@ -28,7 +28,8 @@ class HierarchicalModel:
     - of a grid below that is partly drawn, the auxiliary decoder's guess has been replaced as far as drawing has come;
     - the grids below that are guessed by their auxiliary decoders.
 
-    Codes that are given are read one place at a time, by the first step after them.
+    Codes that are given are read by the first step after them, those of the grid that they end in: a row at a time, or
+    with attention a place.
 
     Args:
         hierarchy: in evaluation mode; its weights must not change any more.
@@ -41,6 +42,7 @@ class HierarchicalModel:
         self.total_codes = config.total_codes
         self.slots = slots
         self.buckets = power_of_two_buckets(slots)
+        self.stages = config.first_codes[::-1]
         self._hierarchy, self._config = hierarchy, config
         self._table = SlotTable(slots, self.total_codes)
         networks = [*(level.local for level in hierarchy.levels), hierarchy.prior.network]
@@ -130,8 +132,7 @@ class HierarchicalModel:
         sampler = self._samplers[index]
         if not sampler.holds(slot):
             self._begin_grid(slot, index)
-        while sampler.position(slot) < places:
-            sampler.step([slot])
+        sampler.read(slot, places)
         return index
 
     def _begin_grid(self, slot: int, index: int) -> None:

@@ -243,6 +243,12 @@ class HierarchyConfig(Frozen):
         return sum(grid.places for grid in self.grids)
 
     @property
+    def first_codes(self) -> tuple[int, ...]:
+        """By grid, how many codes are drawn before its first."""
+        sizes = [grid.places for grid in self.grids]
+        return tuple(sum(sizes[index + 1 :]) for index in range(len(sizes)))
+
+    @property
     def first_symbols(self) -> tuple[int, ...]:
         """By grid, how many symbols are drawn before its first: the topmost codes come first, the pixels last."""
         sizes = [grid.symbols for grid in self.grids]

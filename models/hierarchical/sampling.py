@@ -86,6 +86,17 @@ class GridSampler:
         self._symbols[rows, :, places] = drawn
         self._table.advance(slots)
 
+    @torch.inference_mode()
+    def read(self, slot: int, places: int) -> None:
+        """Bring a slot to a place all symbols before which were given: by whole rows where that is enough."""
+        width = self.grid.width
+        while (at := self.position(slot)) < places:
+            if self._stepper.reads_rows and at % width == 0 and places - at >= width:
+                self._stepper.read_row(slot, at // width, self._symbols[slot, :, at : at + width].t())
+                self._table.advance([slot], width)
+            else:
+                self.step([slot])
+
     def position(self, slot: int) -> int:
         """How many places an occupied slot has drawn. Raises ValueError if it is free."""
         return self._table.position(slot)

@@ -25,6 +25,7 @@ class OrderedModel:
         self.total_codes = vocabulary.codes
         self.executor = executor
         self.buckets = executor.buckets
+        self.stages: tuple[int, ...] = (0,)
         self.slots = executor.buckets[-1]
         self._vocabulary = vocabulary
         self._table = SlotTable(self.slots, vocabulary.codes)

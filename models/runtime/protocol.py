@@ -75,11 +75,18 @@ class AnytimeModel(Protocol):
 
     A slot goes through `begin`, any number of `step` and `decode`, `release`. Nothing outside the named slots is
     changed by any call. Not thread-safe: one loop owns it.
+
+    Attributes:
+        total_codes: of a complete sample, K.
+        buckets: batch sizes that calls are padded to, ascending.
+        stages: positions, ascending from 0, from each of which on calls may cost something else: a step that draws the
+            code after so many, a decode of so many.
     """
 
     total_codes: int
     slots: int
     buckets: tuple[int, ...]
+    stages: tuple[int, ...]
 
     def begin(self, slot: int, request: SampleRequest) -> None:
         """Occupy a free slot, at the position after the codes that are given.

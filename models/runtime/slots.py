@@ -40,10 +40,10 @@ class SlotTable:
             if self.position(slot) + codes > self._codes:
                 raise ValueError(f"slot {slot} holds {self.position(slot)} of {self._codes} codes, no room for {codes}")
 
-    def advance(self, slots: Sequence[int]) -> None:
-        """Move each slot one position on; call `check_can_step` first."""
+    def advance(self, slots: Sequence[int], codes: int = 1) -> None:
+        """Move each slot so many positions on; call `check_can_step` first."""
         for slot in slots:
-            self._positions[slot] = self.position(slot) + 1
+            self._positions[slot] = self.position(slot) + codes
 
     def is_taken(self, slot: int) -> bool:
         """Whether a slot, which exists, is taken."""

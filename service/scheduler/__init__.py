@@ -10,9 +10,22 @@ Pure: no torch, no asyncio, no I/O, no clock. Time is an argument, in seconds; `
 
 from __future__ import annotations
 
-from service.scheduler.costs import Costs, Kind
+from service.scheduler.costs import MIXED, Costs, Kind
 from service.scheduler.jobs import HIGHEST, LOWEST, NORMAL, Ending, Entry, Job, Plan
 from service.scheduler.plan import plan
 from service.scheduler.timetable import MOMENT_S
 
-__all__ = ["HIGHEST", "LOWEST", "MOMENT_S", "NORMAL", "Costs", "Ending", "Entry", "Job", "Kind", "Plan", "plan"]
+__all__ = [
+    "HIGHEST",
+    "LOWEST",
+    "MIXED",
+    "MOMENT_S",
+    "NORMAL",
+    "Costs",
+    "Ending",
+    "Entry",
+    "Job",
+    "Kind",
+    "Plan",
+    "plan",
+]

@@ -19,6 +19,8 @@ HISTORY = 4096
 LIKELY = 0.9
 HIGH = 0.98
 KNOWN = 50  # of fewer observations the high quantile is the largest
+MIXED = -1
+"""The stage of a batch whose samples are in several: the runtime calls each apart."""
 BUSY_BATCH = 8  # with it simulated overload made hardly anyone late; with 64 one in four, though fewer were refused
 
 
@@ -94,14 +96,58 @@ class _Table(dict[_Key, float]):
         return seconds
 
 
+class _StageCosts:
+    """What one operation costs in one stage by batch size, one window per bucket; see `BatchCosts`."""
+
+    def __init__(self, buckets: Sequence[int]) -> None:
+        self.windows = [Window() for _ in buckets]
+        self._known: list[int] = []  # buckets that were used often
+        # By bucket; worked out when they are asked for, since of most observations only a few are.
+        self._durations: list[Duration] = []
+
+    def observe(self, index: int, seconds: float) -> None:
+        """Learn what a batch of a bucket took."""
+        window = self.windows[index]
+        window.observe(seconds)
+        if len(window) == KNOWN:
+            self._known = sorted({*self._known, index})
+        # Those below a bucket depend on it only where they are hardly used, and take its pattern.
+        del self._durations[index if self._known[: index + 1] == list(range(index + 1)) else 0 :]
+
+    def limit(self, count: int) -> None:
+        """Keep only the first buckets."""
+        del self.windows[count:], self._durations[count:]
+        self._known = [index for index in self._known if index < count]
+
+    def duration(self, index: int) -> Duration:
+        """What a bucket takes: as much as any below it, or more."""
+        while len(self._durations) <= index:
+            largest = self._durations[-1] if self._durations else NO_TIME
+            if self.windows[len(self._durations)]:
+                largest = _longest(largest, self._believed(len(self._durations)))
+            self._durations.append(largest)
+        return self._durations[index]
+
+    def _believed(self, index: int) -> Duration:
+        """What a bucket takes, by itself."""
+        own = self.windows[index].duration
+        if not self._known or index in self._known:
+            return own
+        pattern = self.windows[min(self._known, key=lambda other: abs(other - index))].duration
+        return pattern.times(own.median / pattern.median) if pattern.median else own
+
+
 class BatchCosts:
-    """What one operation costs by batch size, one window per bucket.
+    """What one operation costs by batch size.
 
     A larger batch is never estimated below a smaller one, so that a slowdown which was seen in one bucket is at once
     believed of those above it, which may not have been used for long.
 
     A bucket that was hardly ever used is taken to vary as much, in proportion, as the nearest one that was. Else some
     slow measurements at the start would make it look dear, so that it is never used, and never known better.
+
+    Stages are learnt apart, so that many observations of a cheap one never hide what a dear one costs, and what is
+    planned is the dearest: a job that waits begins with the first, and those that run go from one to the next.
 
     Args:
         buckets: ascending batch sizes that the runtime pads to; a batch above the last one is several calls.
@@ -112,10 +158,7 @@ class BatchCosts:
 
     def __init__(self, buckets: Sequence[int]) -> None:
         self.buckets = tuple(buckets)
-        self._windows = [Window() for _ in buckets]
-        self._known: list[int] = []  # buckets that were used often
-        # By bucket; worked out when they are asked for, since of most observations only a few are.
-        self._durations: list[Duration] = []
+        self._stages: dict[int, _StageCosts] = {}
         self._bucket_of = [bisect_left(self.buckets, batch) for batch in range(self.buckets[-1] + 1)]
         self._highs = _Table[int](lambda batch: self.duration(batch).high)
         self._medians = _Table[int](lambda batch: self.duration(batch).median)
@@ -130,45 +173,30 @@ class BatchCosts:
     def limit(self, largest: int) -> None:
         """Do larger batches in several calls from now on. At least the smallest bucket stays."""
         count = max(bisect_right(self.buckets, largest), 1)
-        del self._windows[count:], self._durations[count:]
         self.buckets = self.buckets[:count]
-        self._known = [index for index in self._known if index < count]
+        for stage in self._stages.values():
+            stage.limit(count)
         del self._bucket_of[self.largest + 1 :]
         for table in (self._highs, self._medians):
             table.clear()
 
-    def observe(self, batch: int, seconds: float) -> None:
-        """Learn that a batch of 1 .. the largest bucket took so long."""
-        index = self._bucket_of[batch]
-        window = self._windows[index]
-        window.observe(seconds)
-        if len(window) == KNOWN:
-            self._known = sorted({*self._known, index})
-        # Those below a bucket depend on it only where they are hardly used, and take its pattern.
-        del self._durations[index if self._known[: index + 1] == list(range(index + 1)) else 0 :]
+    def observe(self, batch: int, seconds: float, stage: int = 0) -> None:
+        """Learn that a batch of 1 .. the largest bucket took so long, all of it in one stage, or `MIXED`."""
+        costs = self._stages.get(stage) or self._stages.setdefault(stage, _StageCosts(self.buckets))
+        costs.observe(self._bucket_of[batch], seconds)
         for table in (self._highs, self._medians):
             table.clear()
 
     def _duration(self, index: int) -> Duration:
-        """What a bucket takes: as much as any below it, or more."""
-        while len(self._durations) <= index:
-            largest = self._durations[-1] if self._durations else NO_TIME
-            if self._windows[len(self._durations)]:
-                largest = Duration(*map(max, largest, self._believed(len(self._durations))))
-            self._durations.append(largest)
-        return self._durations[index]
-
-    def _believed(self, index: int) -> Duration:
-        """What a bucket takes, by itself."""
-        own = self._windows[index].duration
-        if not self._known or index in self._known:
-            return own
-        pattern = self._windows[min(self._known, key=lambda other: abs(other - index))].duration
-        return pattern.times(own.median / pattern.median) if pattern.median else own
+        """What a bucket takes in the dearest stage."""
+        return _longest(*(stage.duration(index) for stage in self._stages.values()))
 
     def history(self) -> dict[int, list[float]]:
-        """The last observations by bucket, in seconds."""
-        return {bucket: list(window.history) for bucket, window in zip(self.buckets, self._windows, strict=True)}
+        """The last observations by bucket, in seconds, stage after stage."""
+        return {
+            bucket: [each for stage in self._stages.values() for each in stage.windows[index].history]
+            for index, bucket in enumerate(self.buckets)
+        }
 
     def duration(self, batch: int) -> Duration:
         """What a batch takes; no time if it is empty, or if nothing was observed."""
@@ -179,6 +207,11 @@ class BatchCosts:
         calls, rest = divmod(batch, self.buckets[-1])
         whole, part = self._duration(len(self.buckets) - 1).times(calls), self.duration(rest)
         return Duration(*map(add, whole, part))
+
+
+def _longest(*durations: Duration) -> Duration:
+    """Each quantile's largest; no time if there are none."""
+    return Duration(*map(max, NO_TIME, NO_TIME, *durations))
 
 
 class EncodeCosts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from models.runtime.protocol import AnytimeModel
 from service import messages
 from service.clock import Clock
 from service.outcomes import StopReason
-from service.scheduler import MOMENT_S, Costs, Entry, Job, Kind, plan
+from service.scheduler import MIXED, MOMENT_S, Costs, Entry, Job, Kind, plan
 from service.scheduler.costs import WINDOW, BatchCosts
 from service.worker.measure import Encode, measure_encode, measure_model
 from service.worker.requests import Request
@@ -211,7 +212,7 @@ class Engine:
         jobs = self._still_here(jobs)
         if not jobs:
             return
-        reading = any(job.unread for job in jobs)
+        reading, stage = any(job.unread for job in jobs), self._stage(jobs)
         slots = _slots(jobs)
         missing = self._missing(jobs[0], codes)  # fewer if a larger batch has drawn some
         try:
@@ -229,7 +230,7 @@ class Engine:
         else:
             rest = self._watch.lap()
             if not reading:
-                self._learn_step(len(jobs), missing, first, rest)
+                self._learn_step(len(jobs), stage, missing, first, rest)
         for job in jobs:
             job.position += codes
             job.unread = 0
@@ -251,12 +252,20 @@ class Engine:
         )
         return True
 
-    def _learn_step(self, batch: int, codes: int, first: float, rest: float) -> None:
-        self.costs.steps.observe(batch, first)
+    def _stage(self, jobs: Sequence[Job]) -> int:
+        """Of the model's stages, the one that these are in; `MIXED` if not all are in one."""
+        stages = self.model.stages
+        if len(stages) == 1:
+            return 0
+        found = {bisect_right(stages, job.position) - 1 for job in jobs}
+        return found.pop() if len(found) == 1 else MIXED
+
+    def _learn_step(self, batch: int, stage: int, codes: int, first: float, rest: float) -> None:
+        self.costs.steps.observe(batch, first, stage)
         self.steps.append(messages.StepStat(batch, first))
         if codes > 1:
             each = rest / (codes - 1)
-            self.costs.repeats.observe(batch, each)
+            self.costs.repeats.observe(batch, each, stage)
             self.steps.append(messages.StepStat(batch, each, codes - 1))
 
     def _step_alone(self, job: Job, codes: int) -> None:
@@ -290,6 +299,7 @@ class Engine:
         jobs = self._still_here(jobs)
         if not jobs:
             return []
+        stage = self._stage(jobs)
         try:
             samples = self._decode_batch(jobs)
         except Exception as error:
@@ -300,7 +310,7 @@ class Engine:
             for job in jobs:
                 self._guarded(job, partial(self._decode_alone, job, samples))
         took = self._watch.lap()
-        self.costs.decodes.observe(len(jobs), took)
+        self.costs.decodes.observe(len(jobs), took, stage)
         for request in {self._jobs[sample.job] for sample in samples if sample.job in self._jobs}:
             request.decode_s += took
         return [sample for sample in samples if sample.job in self._jobs]

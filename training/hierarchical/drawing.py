@@ -36,6 +36,17 @@ def draw_below(
     return drawn[::-1]
 
 
+def draw_pixels(hierarchy: Hierarchy, codes: Tensor, seed: int, sampling: SamplingDefaults) -> list[Tensor]:
+    """Like `draw_below`, but only pixels are drawn, and the grids between are guessed by auxiliary decoders."""
+    config, known = hierarchy.config, [codes]
+    requests = [SampleRequest(seed, row, **sampling.model_dump()) for row in range(len(codes))]
+    with torch.inference_mode():
+        for level in reversed(hierarchy.levels[1:]):
+            known.append(level.guess(known[-1]))
+    known.append(_draw_level(hierarchy.levels[0], known[-1], requests, config.first_symbols[0]))
+    return [grid.cpu() for grid in reversed(known)]
+
+
 def draw_reconstruction(level: Level, codes: Tensor, seed: int) -> Tensor:
     """What a level is made of, drawn given its codes: (N, C, H, W) int64."""
     requests = [SampleRequest(seed, row) for row in range(len(codes))]

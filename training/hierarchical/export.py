@@ -8,12 +8,14 @@ from pydantic import ValidationError
 
 from models.bundle.hierarchical import HierarchicalManifest
 from models.bundle.writer import write_hierarchical_bundle
+from models.errors import RecipeError
 from training.evaluation.pictures import RECONSTRUCTIONS, SAMPLES
 from training.evaluation.provenance import provenance
 from training.evaluation.report import REPORT
 from training.files import CheckpointError
 from training.hierarchical.context import HierarchicalContext
 from training.hierarchical.ladder import quality_curve
+from training.hierarchical.recipe import HierarchicalRecipe
 from training.hierarchical.report import HierarchicalReport
 from training.stages.export import read_result
 
@@ -36,6 +38,18 @@ def run(context: HierarchicalContext) -> None:
     manifest = write_hierarchical_bundle(context.bundle_path, manifest, context.hierarchy(), extra)
     size = sum(file.stat().st_size for file in context.bundle_path.iterdir())
     context.progress.say(f"export: {manifest.name}, {size / 1e6:.1f} MB")
+
+
+def recipe_of(manifest: HierarchicalManifest) -> HierarchicalRecipe:
+    """The recipe in a manifest's provenance, with the labels that its data had.
+
+    Raises:
+        RecipeError: there is none, or none that this version understands.
+    """
+    try:
+        return HierarchicalRecipe.model_validate(manifest.training.get("recipe"))
+    except ValidationError as error:
+        raise RecipeError(f"{manifest.name}: its bundle has no recipe to split the data by") from error
 
 
 def build_manifest(context: HierarchicalContext, curve: Sequence[float]) -> HierarchicalManifest:

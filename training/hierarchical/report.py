@@ -112,6 +112,7 @@ class LadderFacts(Frozen):
     Attributes:
         name: of the distance.
         top, below: what stands in for what is not drawn, in the topmost grid and in those below.
+        order: of the grids.
         drop: by how much the last distance is lower than the first, paired by sample.
     """
 
@@ -120,6 +121,7 @@ class LadderFacts(Frozen):
     samples: int
     top: str
     below: str
+    order: str = "grids in turn"
     rungs: tuple[RungFacts, ...]
     drop: Estimate
 

@@ -89,6 +89,27 @@ class IncrementalPixelCNN:
         self._remember(at, columns, embedded, place)
         return torch.stack(symbols, dim=1)
 
+    @property
+    def reads_rows(self) -> bool:
+        """Whether nothing but its symbols is to be remembered of a row that is given: without attention."""
+        return not self._keys
+
+    @torch.inference_mode()
+    def read_row(self, slot: int, row: int, symbols: Tensor) -> None:
+        """Take a whole row that is given as if it had been stepped through; for a network that `reads_rows`.
+
+        Args:
+            row: the one after the last that the slot has.
+            symbols: (width, channels) int64.
+        """
+        self._open_rows({slot: row})
+        places = row * self.width + torch.arange(self.width, device=self._device)
+        known = self._symbols.none_yet(places)
+        for channel, each in enumerate(symbols.unbind(1)):
+            known = embedded = self._symbols.with_one_more(known, channel, each, places)
+        reach = self._memory.reach
+        self._memory.embedded[slot, reach : reach + self.width] = embedded
+
     def _open_rows(self, opening: dict[int, int]) -> None:
         """Of slots and their rows: on the CPU one after the other, so that nothing depends on how many there are."""
         index = torch.tensor((list(opening), list(opening.values())), device=self._device)

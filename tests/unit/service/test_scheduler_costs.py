@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from service.scheduler import Costs
-from service.scheduler.costs import HIGH, KNOWN, WINDOW, BatchCosts, EncodeCosts, Window, by_pixels, exactly
+from service.scheduler.costs import HIGH, KNOWN, MIXED, WINDOW, BatchCosts, EncodeCosts, Window, by_pixels, exactly
 
 
 def test_window_knows_median_and_high_quantile_of_the_last_observations() -> None:
@@ -33,6 +33,21 @@ def test_a_slowdown_is_followed_and_forgotten() -> None:
         for _ in range(WINDOW):
             costs.observe(1, seconds)
         assert costs.high(1) == seconds
+
+
+def test_stages_are_learnt_apart_and_the_dearest_is_planned() -> None:
+    """However often a cheap one is seen; where batches are of several stages, they cost what those do."""
+    costs = BatchCosts((1, 4))
+    costs.observe(1, 0.005, 0)
+    for _ in range(2 * WINDOW):
+        costs.observe(1, 0.001, 1)
+    assert costs.duration(1) == exactly(0.005)
+    for _ in range(2 * WINDOW):
+        costs.observe(1, 0.002, 0)
+    assert costs.duration(1) == exactly(0.002)
+    costs.observe(4, 0.009, MIXED)
+    assert (costs.high(4), costs.median(1)) == (0.009, 0.002)
+    assert len(costs.history()[1]) == 4 * WINDOW + 1
 
 
 def test_batches_are_padded_to_buckets_and_never_cost_less_than_smaller_ones() -> None:

@@ -395,3 +395,17 @@ def test_one_that_alone_needs_more_memory_than_there_is_fails_alone() -> None:
     bench.submit("b", seed=2)
     bench.turns()
     assert bench.result("b").outputs[0].stop_reason == "complete"
+
+
+def test_what_stages_cost_is_learnt_apart() -> None:
+    """A request that has come to a cheap stage does not hide what one in the dear stage takes."""
+    bench = Bench()
+    bench.model.stages = (0, 2)
+    bench.model.step_s = 0.004
+    bench.submit("a", max_codes=2)
+    bench.turns()
+    bench.model.step_s = 0.0002
+    for name in "bcdefghijklmnopqrstuvwxyz":
+        bench.submit(name, codes=(1, 2), max_codes=8)
+        bench.turns()
+    assert bench.engine.costs.step(1) == pytest.approx(0.004, rel=0.3)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import pytest
@@ -8,6 +9,7 @@ from fake_model import FakeModel
 from manual_clock import ManualClock
 
 from models.config import Media
+from models.runtime.protocol import Decoded
 from service.encode import encode
 from service.scheduler import Kind
 from service.worker.warmup import kinds_of, warm_up
@@ -37,6 +39,23 @@ def test_every_operation_is_measured_in_every_bucket(clock: ManualClock, model: 
     assert costs.encode(("png", 1)) == pytest.approx(0.001)
     assert costs.encode(("png", 8)) == pytest.approx(0.008)
     assert costs.encode(("webp", 8)) == pytest.approx(0.004)
+    assert not model.taken
+
+
+def test_every_stage_is_measured_alone_and_with_the_others(clock: ManualClock, model: FakeModel) -> None:
+    """Of a model whose later codes take longer than the first, and whose decodes then take less."""
+    model.stages = (0, 3)
+    seen: set[tuple[int, ...]] = set()
+    decode = model.decode
+
+    def spied(slots: Sequence[int]) -> Decoded:
+        seen.add(tuple(len(model.taken[slot][0].codes) for slot in slots))
+        return decode(slots)
+
+    model.decode = spied  # type: ignore[method-assign]
+    costs = warm_up(model, lambda *_: b"", [("png", 1)], clock)
+    assert seen == {(0,), (3,), (0, 0), (3, 3), (0, 3), (0,) * 4, (3,) * 4, (0, 3, 0, 3)}
+    assert costs.step(4) == pytest.approx(model.step_s)
     assert not model.taken
 
 
