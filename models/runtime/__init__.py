@@ -35,7 +35,8 @@ def load_model(
     """
     manifest = verify_any_bundle(path)
     if isinstance(manifest, HierarchicalManifest):
-        choice.choose_for_hierarchy(executor)
+        name = choice.choose_for_hierarchy(executor)
+        _logger.info("%s: executor %s", manifest.name, name)
         return manifest, _hierarchical(path, manifest, device, slots, threads)
     name = choice.choose(manifest.prior.kind, device, executor, manifest.eight_bit)
     if name in choice.BY_TORCH:

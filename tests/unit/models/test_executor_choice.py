@@ -13,7 +13,7 @@ from models.bundle.writer import record_eight_bit
 from models.errors import DeviceError
 from models.native import library
 from models.runtime import load_model
-from models.runtime.choice import choose
+from models.runtime.choice import choose, choose_for_hierarchy
 from models.runtime.executors import build_model
 from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import SampleRequest
@@ -120,3 +120,14 @@ def test_with_eight_bits_a_shorter_answer_is_a_prefix_of_a_longer_one(tmp_path: 
         model.step([0], codes=4)
         assert model.decode([0]).codes == [whole]
         model.release(0)
+
+
+@pytest.mark.parametrize("wanted", ["auto", "full", "reference"])
+def test_hierarchies_are_computed_by_the_reference(wanted: str) -> None:
+    assert choose_for_hierarchy(wanted) == "reference"
+
+
+@pytest.mark.parametrize("wanted", ["native", "native-int8", "graphs", "null"])
+def test_hierarchies_have_no_other_executor(wanted: str) -> None:
+    with pytest.raises(DeviceError, match=f"{wanted} was asked for, but hierarchical models"):
+        choose_for_hierarchy(wanted)
