@@ -160,7 +160,8 @@ def _problems_of_codes(request: GenerateRequest, manifest: AnyManifest) -> Itera
 def problem_of_values(codes: Sequence[int], manifest: AnyManifest) -> str | None:
     """What is wrong with the value of a code; None if every one could have been drawn."""
     values = manifest.code_values
-    for place, (code, most) in enumerate(zip(codes, values, strict=False)):
+    for place, code in enumerate(codes):
+        most = values[min(place, len(values) - 1)]
         if not 0 <= code < most:
             each = min(values) == max(values)
             return f"must each be from 0 to {most - 1}" if each else f"must be from 0 to {most - 1} at place {place}"
