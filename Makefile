@@ -11,7 +11,7 @@ GPU     ?= docs/performance
 RESULTS ?= runs
 DATA    ?= $(shell dirname $$(dpkg -L dataset-fashion-mnist 2>/dev/null | grep train-images) 2>/dev/null)
 
-.PHONY: help serve test test-gpu test-container lint bench bench-gpu bench-peers bench-faults bench-chaos bench-soak bench-drain dashboard dashboard-picture kubernetes train clean
+.PHONY: help serve test test-gpu test-container lint bench bench-gpu bench-peers bench-faults bench-chaos bench-soak bench-drain bench-ray dashboard dashboard-picture kubernetes train clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make bench-chaos     do everything at once to a busy service for ten minutes, and print what it survived"
 	@echo "make bench-soak      keep a service busy for half an hour, and see whether its processes grow"
 	@echo "make bench-drain     end a busy service by SIGTERM, twenty times"
+	@echo "make bench-ray       measure the service on a local cluster of Ray, and kill parts of it"
 	@echo "make dashboard       write Grafana's dashboard after a change; DOCS=URL says where its runbook is to be read"
 	@echo "make dashboard-picture  stage incidents, and draw what the dashboard shows of them"
 	@echo "make kubernetes      write Prometheus' rules for Kubernetes after a change"
@@ -81,6 +82,9 @@ bench-soak: $(VENV)/.dev
 bench-drain: $(VENV)/.dev
 	mkdir -p $(RESULTS)
 	PYTHONPATH=tests $(BIN)/python -m bench.drain --times $(or $(TIMES),20) --json $(RESULTS)/drain.json
+
+bench-ray: $(VENV)/.dev
+	PYTHONPATH=tests:. $(BIN)/python -m bench.ray
 
 dashboard:
 	$(PYTHON) -m deploy.grafana $(if $(DOCS),--docs $(DOCS))

@@ -4,9 +4,12 @@ API process -> worker:   Submit, Extend, Stop, Cancel, Remeasure, Drain
 Worker -> API process:   Ready, StartFailed, Preview, Result, Failed, Stats
 API process -> encoder:  Encode
 Encoder -> API process:  EncoderReady, StartFailed, Encoded, Unusable, TimeUp, Failed
+Front -> replica:        Call, Told
+Replica -> front:        Taken, Preview, Answered, Refused, Roster
 
 Clocks of other processes are not relied on: durations travel, and each side anchors them to its own clock on receipt.
 `sent_at` says where between two looks at the transport a message came, and is believed only if it lies between them.
+Fronts and replicas, which may be on different machines, say whose clock it was (`service.fleet.transit`).
 """
 
 from __future__ import annotations
@@ -320,7 +323,77 @@ class TimeUp(_Message, frozen=True):
     id: str
 
 
+class Call(_Message, frozen=True):
+    """A front would have a replica answer this. The sender has taken off what the way back costs, as in `Submit`.
+
+    Attributes:
+        clock: by which `submit.sent_at` is meant (`service.clock.clock_id`).
+    """
+
+    submit: Submit
+    clock: str
+
+
+class Told(_Message, frozen=True):
+    """What a client wants of a request that a replica has."""
+
+    message: Extend | Stop
+    clock: str
+
+
+class Taken(_Message, frozen=True):
+    """A replica has the request, and will answer it."""
+
+    id: str
+    replica: str
+
+
+class Answered(_Message, frozen=True):
+    """The one ending of a request that a replica has served.
+
+    Attributes:
+        spent_ms: of the way there, as far as it was measured and taken off the deadline.
+        held_ms: from its receipt until this was handed to the transport.
+    """
+
+    result: Result
+    spent_ms: float
+    held_ms: float
+
+
+class Refused(_Message, frozen=True):
+    """The one ending of a request that a replica does not serve.
+
+    Attributes:
+        slug: of the error; `message` is safe to show.
+        minimum_ms: the deadline that would do, from its receipt on, if it is that which is too short.
+        left_ms: the one that it had.
+    """
+
+    id: str
+    replica: str
+    slug: str
+    message: str
+    minimum_ms: float | None = None
+    left_ms: float = 0.0
+
+
+class Roster(_Message, frozen=True):
+    """The models that a replica answers for.
+
+    Attributes:
+        manifests: `bundle.json` of each.
+        aliases: what each stands for.
+        minimums_ms: the smallest deadlines that would do, by identity, where they are known.
+    """
+
+    manifests: list[str]
+    aliases: dict[str, str]
+    minimums_ms: dict[str, float]
+
+
 ToWorker: TypeAlias = Submit | Extend | Stop | Cancel | Remeasure | Drain
 FromWorker: TypeAlias = Ready | StartFailed | Preview | Result | Failed | Stats
 ToEncoder: TypeAlias = Encode | Offer
 FromEncoder: TypeAlias = EncoderReady | StartFailed | Encoded | Unusable | TimeUp | Failed
+FromReplica: TypeAlias = Taken | Preview | Answered | Refused

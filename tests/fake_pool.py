@@ -116,6 +116,9 @@ class FakePool:
     def minimum_deadline_ms(self, _model: str) -> float | None:
         return 3.25
 
+    def alone_codes(self, generation: Generation, _deadline: float) -> int:
+        return generation.max_codes
+
     def submit(self, generation: Generation, deadline: float) -> FakeTicket:
         if self.closed:
             raise Draining("The server is shutting down.")

@@ -9,7 +9,7 @@ from service.access.clients import Client, longest_ms
 from service.api.deadlines import deadline_ms
 from service.api.receipt import Headers
 from service.api.server import Server
-from service.errors import ServiceError
+from service.errors import DeadlineInfeasible, Overloaded, ServiceError
 from service.metrics import UNKNOWN
 from service.outcomes import Outcome, StopReason
 from service.pool import Ticket
@@ -128,7 +128,8 @@ class Account:
         """The request was answered with a problem."""
         if self._end(error.outcome):
             self.facts["problem"] = error.slug
-            if self._accepted:
+            # Behind a fleet it is a replica that says no, after the request was accepted here.
+            if self._accepted and not isinstance(error, (DeadlineInfeasible, Overloaded)):
                 self.metrics.lost(self.model)
             else:
                 self.metrics.rejected(error.slug)

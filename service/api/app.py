@@ -25,7 +25,7 @@ from service.codec import Codec
 from service.errors import ServiceError
 from service.log_lines import for_people, human_lines
 from service.metrics import Metrics, package_version
-from service.pool import Pool
+from service.pool import AnyPool, Pool
 from service.settings import Settings
 from service.telemetry.launch import start_tracing
 
@@ -55,7 +55,7 @@ _ENDPOINTS = {
 
 
 def create_app(
-    settings: Settings, pool: Pool | None = None, metrics: Metrics | None = None, codec: Codec | None = None
+    settings: Settings, pool: AnyPool | None = None, metrics: Metrics | None = None, codec: Codec | None = None
 ) -> FastAPI:
     """An app that starts its pool with its lifespan and drains it at the end.
 

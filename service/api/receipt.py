@@ -16,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 RECEIVED = "received"
 """Key in the scope's state: seconds on the server's clock."""
+UNSEEN = "unseen"
+"""Seconds that each message of a websocket is taken to spend outside this process; 0 if left out."""
 PRESENCE = "presence"
 CYCLE = "cycle"
 

@@ -15,7 +15,7 @@ from service.api.log import RequestLog
 from service.clock import Clock, unix_seconds
 from service.codec import Codec
 from service.metrics import Metrics
-from service.pool import Pool
+from service.pool import AnyPool
 from service.settings import Settings
 from service.telemetry.tracer import Tracer
 
@@ -36,7 +36,7 @@ class Server:
     """
 
     settings: Settings
-    pool: Pool
+    pool: AnyPool
     metrics: Metrics
     clock: Clock
     codec: Codec

@@ -21,7 +21,7 @@ from service.api.intake import model_of, take
 from service.api.journal import leave
 from service.api.outbox import Outbox, Parcel
 from service.api.problems import Cancelled, UpgradeRequired, from_validation, internal_error, invalid_field
-from service.api.receipt import RECEIVED
+from service.api.receipt import RECEIVED, UNSEEN
 from service.api.resolve import Resolved
 from service.api.schemas import SOCKET_MESSAGE, ExtendMessage, GenerateMessage, StopMessage
 from service.api.server import Server, server_of
@@ -75,6 +75,7 @@ class Session:
         self._client = exchange.client
         self._request_id = exchange.request_id
         self._trace = trace_context(websocket.scope["headers"])
+        self._unseen_s: float = websocket.scope["state"].get(UNSEEN, 0.0)
         self._incoming = Incoming(server.settings, server.clock.now())
         self._dismissed = False
         self._outbox = Outbox(limit=2 * server.settings.max_socket_requests)
@@ -112,7 +113,7 @@ class Session:
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
             now = self._server.clock.now()
-            arrival: float = message.get(RECEIVED, now)
+            arrival: float = message.get(RECEIVED, now) - self._unseen_s
             try:
                 text = self._incoming.text_of(message, now)
             except ServiceError as error:

@@ -41,13 +41,14 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         AnytimeError: the address is taken, or open to others without keys, a bundle or the file of keys is bad, no
             worker could start.
     """
-    _set_up_logging(settings)
+    set_up_logs(settings)
     # The address comes first: that it is taken should be known before a model is loaded.
     with _bind(settings) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, listener, announce))
 
 
-def _set_up_logging(settings: Settings) -> None:
+def set_up_logs(settings: Settings) -> None:
+    """Have this process log as its settings say."""
     set_up_logging(settings.log_level, settings.log_format)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     # Requests leave lines that are whole already, with their own time.

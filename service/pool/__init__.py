@@ -1,5 +1,6 @@
 """The API process's side of the workers: starts them, hands them requests, and sees to it that each gets one ending.
 
+any_pool.py    what an app needs of a pool, be its workers here or elsewhere
 pool.py        submit, route, hand over after a crash, drain
 ticket.py      a request as its caller sees it
 crew.py        all workers: starts them, and replaces them when they should have other models
@@ -19,8 +20,9 @@ probation.py   who was with a worker that died is tried again apart from others
 
 from __future__ import annotations
 
+from service.pool.any_pool import AnyPool
 from service.pool.child import WorkerStartError
 from service.pool.pool import Pool, PoolObserver
 from service.pool.ticket import Generation, Ticket
 
-__all__ = ["Generation", "Pool", "PoolObserver", "Ticket", "WorkerStartError"]
+__all__ = ["AnyPool", "Generation", "Pool", "PoolObserver", "Ticket", "WorkerStartError"]

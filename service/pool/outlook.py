@@ -77,6 +77,21 @@ class Outlook:
         """What its smallest answer by the quickest worker takes, way included; only that, if the rest is unknown."""
         return self._cost(generation).least.then(way)
 
+    def alone_codes(self, generation: Generation, seconds: float, way: Duration) -> int:
+        """How many codes each of its samples would usually have if nobody else was there; 0 if it cannot be answered.
+
+        Args:
+            seconds: until its deadline.
+            way: what the way to a worker and back takes.
+        """
+        steps = [worker.minimums[generation.model] for worker in self._known(generation.model)]
+        spare = seconds - self._cost(generation).least.then(way).median
+        if not steps or spare < 0:
+            return 0
+        step = min(each.step.median + (generation.n - 1) * each.further_s for each in steps)
+        codes = max(generation.sampling.fewest_given, 1) + (spare / step if step > 0 else generation.max_codes)
+        return int(min(codes, generation.max_codes))
+
     def smallest_deadline_ms(self, model: str, way: Duration) -> float | None:
         """With which a request for one sample, in the quickest encoding, could be answered; None if that is unknown."""
         known = [worker.minimums[model].alone for worker in self._known(model)]

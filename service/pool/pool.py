@@ -142,6 +142,11 @@ class Pool:
         """The smallest deadline with which a request for one sample could be answered now; None if that is unknown."""
         return self._outlook.smallest_deadline_ms(model, self._reserve.duration)
 
+    def alone_codes(self, generation: Generation, deadline: float) -> int:
+        """How many codes each sample of a request would usually have, were it alone; 0 if it could not be answered."""
+        seconds = deadline - self.clock.now()
+        return self._outlook.alone_codes(generation, seconds, self._reserve.duration)
+
     def submit(self, generation: Generation, deadline: float) -> Ticket:
         """Take a request for a loaded model.
 

@@ -29,10 +29,12 @@ class SendReserve:
 
     Args:
         network_s: what is kept back for the network and the client.
+        seed_s: what a way is assumed to cost while nothing is known of it.
     """
 
-    def __init__(self, network_s: float = 0.0) -> None:
+    def __init__(self, network_s: float = 0.0, seed_s: float = SEED_S) -> None:
         self._network = exactly(network_s)
+        self._seed_s = seed_s
         self._recent: deque[tuple[float, float]] = deque(maxlen=_OBSERVATIONS)
         self._window = self._assumed()
         self._duration: Duration | None = None  # until it is asked for
@@ -64,11 +66,10 @@ class SendReserve:
             if then > now - _OLD_S:
                 self.observe(then, seconds)
 
-    @staticmethod
-    def _assumed() -> Window:
+    def _assumed(self) -> Window:
         window = Window(_OBSERVATIONS)
         for _ in range(_ASSUMED):
-            window.observe(SEED_S)
+            window.observe(self._seed_s)
         return window
 
 
