@@ -134,11 +134,7 @@ class Admission:
         remaining_ms = 1000 * (place.deadline - now)
         if soonest > place.deadline or remaining_ms < minimum_ms + before_ms:
             least_ms = max(prospect.safe_ms + 1000 * place.lead + before_ms, 1000 * (soonest - now))
-            raise DeadlineInfeasible(
-                f"No result fits into {max(remaining_ms, 0.0):.1f} ms; the smallest deadline that would do now is "
-                f"{least_ms:.1f} ms.",
-                least_ms,
-            )
+            raise DeadlineInfeasible.within(remaining_ms, least_ms)
 
     def _lead(self, deadline: float, prospect: Prospect) -> float:
         """Seconds in which the answers that are due just before this one are written."""

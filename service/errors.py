@@ -208,6 +208,15 @@ class DeadlineInfeasible(ServiceError):
     def __init__(self, detail: str, minimum_deadline_ms: float) -> None:
         super().__init__(detail, minimum_deadline_ms=round(minimum_deadline_ms, 3))
 
+    @classmethod
+    def within(cls, remaining_ms: float, minimum_deadline_ms: float) -> DeadlineInfeasible:
+        """The error of a request that has so much time."""
+        return cls(
+            f"No result fits into {max(remaining_ms, 0.0):.1f} ms; the smallest deadline that would do now is "
+            f"{minimum_deadline_ms:.1f} ms.",
+            minimum_deadline_ms,
+        )
+
 
 def slugs() -> set[str]:
     """The slug of every error in the tree, as far as modules have extended it."""

@@ -34,18 +34,19 @@ class Attempt:
     Attributes:
         sent_at: when, in seconds on the front's clock.
         due: the deadline that the replica was told, on the same clock.
-        untaken_s: how long it may take until a replica says that it has it: so that there is time to ask another.
+        untaken_s: how long it may take until a replica says that it has it: so that there is time to ask another,
+            but as long as the way usually takes.
         replica: that has taken it; None until it says so.
         inside: seconds that were the replica's own, or were taken off the deadline already; None without an answer.
         over: whether it has come to an end, or was given up.
         patience: in which the replica is listened to.
     """
 
-    def __init__(self, ticket: FleetTicket, now: float) -> None:
+    def __init__(self, ticket: FleetTicket, now: float, way_s: float) -> None:
         self.ticket = ticket
         self.sent_at = now
         self.due = ticket.deadline
-        self.untaken_s = max(min((ticket.deadline - now) / 4, _UNTAKEN_MOST_S), _UNTAKEN_LEAST_S)
+        self.untaken_s = max(min((ticket.deadline - now) / 4, _UNTAKEN_MOST_S), _UNTAKEN_LEAST_S, way_s)
         self.replica: str | None = None
         self.inside: float | None = None
         self.over = False

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.receipt import PRESENCE, RECEIVED, UNSEEN, Presence
 from service.clock import Clock, clock_id
-from service.fleet.stamp import telling, way_of
+from service.fleet.stamp import given_headers, telling, way_of
 from service.fleet.transit import Transit
 
 _LEAVE_S = 1.0
@@ -42,9 +42,10 @@ class Behind:
         now = self._clock.now()
         way = way_of(scope, self._transit, now)
         presence, began = Presence(), now - way.spent
+        headers = given_headers(scope["headers"])
         state = {**scope.get("state", {}), RECEIVED: began - way.back, PRESENCE: presence, UNSEEN: 2 * way.back}
         told = telling(send, self._clock, began) if way.back else send
-        serving = asyncio.ensure_future(self.app({**scope, "state": state}, receive, told))
+        serving = asyncio.ensure_future(self.app({**scope, "headers": headers, "state": state}, receive, told))
         try:
             await asyncio.shield(serving)
         except asyncio.CancelledError:

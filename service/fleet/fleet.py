@@ -165,7 +165,7 @@ class Fleet:
         avoid: list[str] = []
         refusals = 0
         while True:
-            ticket.attempt = attempt = Attempt(ticket, self.clock.now())
+            ticket.attempt = attempt = Attempt(ticket, self.clock.now(), self._reserve.duration.high)
             try:
                 ending = await self._try(attempt, avoid)
             except Exception:
@@ -178,13 +178,13 @@ class Fleet:
                 if refusals < _REFUSALS and self._pulses.others(avoid):
                     continue
                 if ticket.losses:
-                    ending = _lost()  # which is why there is too little time, or room
+                    ending = self._lost(ticket)  # which is why there is too little time, or room
             if ending is None:
                 ticket.losses += attempt.replica is not None
                 if ticket.losses < _LOSSES and self.clock.now() < ticket.deadline:
                     await asyncio.sleep(0 if attempt.replica else _AGAIN_S)
                     continue
-                ending = _lost()
+                ending = self._lost(ticket)
             self._end(ticket, ending)
             return
 
@@ -252,9 +252,21 @@ class Fleet:
         task = self._tasks.pop(ticket.id)
         if task is not asyncio.current_task():
             task.cancel()
+        if isinstance(ending, DeadlineInfeasible):
+            self._reserve.forget_old(self.clock.now())
         ticket.end(ending)
         if not self._tickets:
             self._idle.set()
+
+    def _lost(self, ticket: Ticket) -> ServiceError:
+        """Why nobody has answered a request."""
+        if ticket.losses:
+            return WorkerLost("The replica that had the request was lost, and no other could answer in time.")
+        given_ms = 1000 * (ticket.deadline - ticket.submitted)
+        least_ms = self.minimum_deadline_ms(ticket.generation.model)
+        if least_ms is not None and given_ms < least_ms:
+            return DeadlineInfeasible.within(given_ms, least_ms)
+        return WorkerLost("No replica took the request in time.")
 
     def _remaining_ms(self, deadline: float, now: float) -> float:
         return 1000 * (deadline - now - self._reserve.duration.high)
@@ -277,7 +289,3 @@ class Fleet:
                 waits = attempt.replica is None and now - attempt.sent_at > attempt.untaken_s
                 if attempt.replica in silent or waits:
                     attempt.give_up()
-
-
-def _lost() -> WorkerLost:
-    return WorkerLost("The replica that had the request was lost, and no other could answer in time.")

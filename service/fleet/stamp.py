@@ -3,6 +3,9 @@
 The proxy writes into each request when it came; the front takes off what is gone of that. Of each answer the front says
 how long the request was in its hands, and the proxy learns what the way takes otherwise, which it tells with the next
 request: so the way back, too, is kept back from every deadline.
+
+Ray's proxy has a use of its own for `x-request-timeout-seconds`: at that time it ends the request with nothing. It does
+not see that header, so that an answer that is a moment late is late, and not lost.
 """
 
 from __future__ import annotations
@@ -12,12 +15,13 @@ from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.receipt import header
+from service.api.receipt import Headers, header
 from service.clock import Clock, MonotonicClock, clock_id
 from service.fleet.transit import Transit
 from service.pool.reserve import SendReserve
 
 _STAMP, _INSIDE = b"x-anytime-stamp", b"x-anytime-inside"
+_TIMEOUT, _HIDDEN = b"x-request-timeout-seconds", b"x-anytime-timeout-seconds"
 _SEED_S = 0.005
 _SECONDS = r"[0-9]{1,12}\.[0-9]{6}"
 _WRITTEN = re.compile(rf"([!-:<-~]{{1,128}});({_SECONDS});({_SECONDS})")
@@ -55,8 +59,9 @@ class Stamp:
             return
         now = self._clock.now()
         stamp = f"{self._id};{now:.6f};{self._reserve.duration.high:.6f}".encode("ascii")
-        others = [each for each in scope["headers"] if each[0] != _STAMP]
-        await self.app({**scope, "headers": [*others, (_STAMP, stamp)]}, receive, self._learning(send, now))
+        others = [each for each in scope["headers"] if each[0] not in (_STAMP, _HIDDEN)]
+        headers = [*_renamed(others, _TIMEOUT, _HIDDEN), (_STAMP, stamp)]
+        await self.app({**scope, "headers": headers}, receive, self._learning(send, now))
 
     def _learning(self, send: Send, came: float) -> Send:
         async def learn(message: Message) -> None:
@@ -69,6 +74,15 @@ class Stamp:
             await send(message)
 
         return learn
+
+
+def _renamed(headers: Headers, name: bytes, other: bytes) -> Headers:
+    return [(other if each == name else each, value) for each, value in headers]
+
+
+def given_headers(headers: Headers) -> Headers:
+    """As the client has given them."""
+    return _renamed(headers, _HIDDEN, _TIMEOUT)
 
 
 def way_of(scope: Scope, transit: Transit, now: float) -> Way:

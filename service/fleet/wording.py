@@ -24,9 +24,5 @@ def error_of(refused: messages.Refused, within_ms: float) -> ServiceError:
         within_ms: the deadline that the request had in the front. What the replica lacked, it would have to have more.
     """
     if refused.slug == DeadlineInfeasible.slug and refused.minimum_ms is not None:
-        least_ms = within_ms + refused.minimum_ms - refused.left_ms
-        return DeadlineInfeasible(
-            f"No result fits into {within_ms:.1f} ms; the smallest deadline that would do now is {least_ms:.1f} ms.",
-            least_ms,
-        )
+        return DeadlineInfeasible.within(within_ms, within_ms + refused.minimum_ms - refused.left_ms)
     return _KINDS.get(refused.slug, ServiceError)(refused.message)

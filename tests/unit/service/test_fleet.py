@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from fake_pool import FakeTicket, manifest, output, result
 from fleet_world import World, fleet, generation
@@ -23,6 +25,12 @@ async def only(world: World, name: str) -> FakeTicket:
     """The one request that a replica has, once it has it."""
     await until(lambda: len(world.pools[name].tickets) == 1)
     return world.pools[name].tickets[0]
+
+
+async def taken(world: World, name: str, ticket: Any) -> FakeTicket:
+    """The same, once the front knows as well."""
+    await until(lambda: ticket.attempt is not None and ticket.attempt.replica == name)
+    return await only(world, name)
 
 
 async def test_a_replica_answers_with_what_is_left_of_the_deadline() -> None:
@@ -57,7 +65,7 @@ async def test_a_request_whose_replica_dies_is_answered_by_another_in_what_is_le
     async with fleet(world) as front:
         deadline = world.clock.now() + 1.0
         ticket = front.submit(generation(world), deadline)
-        first = await only(world, "one")
+        first = await taken(world, "one", ticket)
         world.clock.spend(0.4)
         world.lose("one")
         answer = await ticket.answer()
@@ -77,7 +85,7 @@ async def test_a_request_that_two_replicas_died_with_is_not_tried_again() -> Non
     async with fleet(world) as front:
         ticket = front.submit(generation(world), world.clock.now() + 1.0)
         for name in ("one", "two"):
-            await only(world, name)
+            await taken(world, name, ticket)
             world.lose(name)
         with pytest.raises(WorkerLost):
             await ticket.answer()
@@ -97,6 +105,39 @@ async def test_who_finds_no_replica_tries_until_the_deadline() -> None:
             await ticket.answer()
         world.broken = False
         assert await other.answer() is not None
+
+
+async def test_a_deadline_that_nobody_could_keep_is_infeasible_though_nobody_was_asked_in_time() -> None:
+    """The replica needs 3.25 ms, and the way is taken to cost 10: a request with 13 was not lost, one with 14 was."""
+    world = World()
+    async with fleet(world) as front:
+        world.broken = True
+        now = world.clock.now()
+        short, longer = (front.submit(generation(world), now + seconds) for seconds in (0.013, 0.014))
+        await until(lambda: longer.attempt is not None)  # type: ignore[attr-defined]
+        world.clock.spend(0.1)
+        with pytest.raises(DeadlineInfeasible, match=r"fits into 13\.0 ms") as raised:
+            await short.answer()
+        with pytest.raises(WorkerLost, match="took the request in time"):
+            await longer.answer()
+    assert raised.value.extra["minimum_deadline_ms"] == pytest.approx(3.25 + 1000 * WAY_SEED_S)
+
+
+async def test_a_way_that_was_slow_for_a_while_does_not_shut_the_door_for_good() -> None:
+    world = World(("one",))
+    async with fleet(world) as front:
+        for _ in range(300):
+            ticket = front.submit(generation(world), world.clock.now() + 9.0)
+            await ticket.answer()
+            world.clock.spend(0.5)
+            front.delivered(ticket)
+        asked = generation(world)
+        assert (front.minimum_deadline_ms(asked.model) or 0.0) > 500
+        world.clock.spend(10.0)
+        world.pools["one"].refuse_with(DeadlineInfeasible("too short", 3.25))
+        with pytest.raises(DeadlineInfeasible):
+            await front.submit(asked, world.clock.now() + 0.1).answer()
+        assert front.minimum_deadline_ms(asked.model) == pytest.approx(3.25 + 1000 * WAY_SEED_S)
 
 
 async def test_who_is_not_taken_in_a_quarter_of_its_time_is_sent_elsewhere() -> None:
@@ -120,10 +161,9 @@ async def test_a_silent_replica_is_given_up_and_avoided() -> None:
     world.pools["one"].keep()
     async with fleet(world) as front:
         ticket = front.submit(generation(world), world.clock.now() + 60.0)
-        taken = await only(world, "one")
-        await until(lambda: ticket.attempt.replica == "one")  # type: ignore[attr-defined]
+        first = await taken(world, "one", ticket)
         world.deaf.add("one")
-        while not taken.cancelled:
+        while not first.cancelled:
             world.clock.spend(SILENT_S / 2)
             await until(lambda reads=world.clock.reads: world.clock.reads > reads)  # type: ignore[misc]
         assert await ticket.answer() is not None
@@ -180,9 +220,8 @@ async def test_a_picture_does_not_get_worse_when_its_replica_is_lost() -> None:
         assert isinstance(first, messages.Preview)
         assert len(first.output.codes) == 3
         world.lose("one")
-        second = await only(world, "two")
+        second = await taken(world, "two", ticket)
         second.tell(preview(2))
-        await until(lambda: ticket.attempt.replica == "two")  # type: ignore[attr-defined]
         second.tell(result(second))
         assert [type(each) async for each in said] == [messages.Result]
 
@@ -192,11 +231,10 @@ async def test_stop_and_extend_reach_the_replica() -> None:
     world.pools["one"].keep()
     async with fleet(world) as front:
         ticket = front.submit(generation(world), world.clock.now() + 1.0)
-        taken = await only(world, "one")
-        await until(lambda: ticket.attempt.replica == "one")  # type: ignore[attr-defined]
+        first = await taken(world, "one", ticket)
         later = world.clock.now() + 3.0
         ticket.extend(later)
-        await until(lambda: taken.deadline == pytest.approx(later - WAY_SEED_S))
+        await until(lambda: first.deadline == pytest.approx(later - WAY_SEED_S))
         ticket.stop()
         answer = await ticket.answer()
         assert answer is not None
@@ -219,10 +257,10 @@ async def test_a_cancelled_request_is_taken_back_from_its_replica() -> None:
     world.pools["one"].keep()
     async with fleet(world) as front:
         ticket = front.submit(generation(world), world.clock.now() + 1.0)
-        taken = await only(world, "one")
+        first = await taken(world, "one", ticket)
         ticket.cancel()
         assert await ticket.answer() is None
-        await until(lambda: taken.cancelled)
+        await until(lambda: first.cancelled)
         assert front.running == 0
 
 

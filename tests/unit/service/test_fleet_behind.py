@@ -68,6 +68,16 @@ async def test_what_the_way_from_the_proxy_took_is_gone(pool: FakePool) -> None:
     assert pool.tickets[0].deadline - pool.clock.seconds == pytest.approx(0.2 - 0.15 - 0.01, abs=1e-5)
 
 
+async def test_the_deadline_that_was_hidden_from_the_proxy_counts(pool: FakePool) -> None:
+    app = app_over(pool, SETTINGS)
+    async with app.router.lifespan_context(app):
+        caller = Caller()
+        await Behind(app, pool.clock, Rehearsal(app).run)(
+            scope((b"x-anytime-timeout-seconds", b"0.05")), caller.receive, caller.send
+        )
+    assert pool.tickets[0].deadline - pool.clock.seconds == pytest.approx(0.05)
+
+
 async def test_a_cancelled_request_is_one_whose_client_has_gone(pool: FakePool) -> None:
     app = app_over(pool, SETTINGS)
     pool.keep()

@@ -12,7 +12,7 @@ from manual_clock import ManualClock
 from starlette.types import Receive, Send
 
 from service.clock import clock_id
-from service.fleet.stamp import Stamp, telling, way_of
+from service.fleet.stamp import Stamp, given_headers, telling, way_of
 from service.fleet.transit import Transit
 
 
@@ -76,6 +76,20 @@ async def test_a_proxy_says_when_a_request_came_and_believes_nobody_else() -> No
     assert way.back == pytest.approx(0.005)
     assert way_of(scope, Transit("elsewhere"), 7.0).spent == 0.0
     assert [name for name, _ in scope["headers"]] == [b"host", b"x-anytime-stamp"]
+
+
+async def test_rays_proxy_does_not_see_the_header_at_whose_time_it_would_hang_up() -> None:
+    scopes: list[Any] = []
+
+    async def app(scope: Any, _receive: object, _send: object) -> None:
+        scopes.append(scope)
+
+    given = [(b"x-request-timeout-seconds", b"0.2"), (b"host", b"here")]
+    forged = (b"x-anytime-timeout-seconds", b"9")
+    await Stamp(app, ManualClock())({"type": "http", "headers": [*given, forged]}, _nothing, _nowhere)
+    (scope,) = scopes
+    assert given[0] not in scope["headers"]
+    assert list(given_headers(scope["headers"]))[:-1] == given
 
 
 async def test_a_proxy_learns_the_way_back_whatever_the_fronts_clock_says() -> None:
