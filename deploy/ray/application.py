@@ -103,8 +103,13 @@ class Front:
         return Behind(app, self._fleet.clock, Rehearsal(app).run)
 
 
-def application(options: Options) -> Application:
-    """The application, for `serve run` and for config files."""
+def application(arguments: dict[str, Any]) -> Application:
+    """The application, for `serve run` and for config files.
+
+    Args:
+        arguments: `Options`; as text where they come from a command line.
+    """
+    options = Options.model_validate(arguments)
     engine = Engine.options(  # type: ignore[attr-defined]
         ray_actor_options=_needs(options.cpus_per_engine, options.gpus_per_engine, options.engine_resources),
         request_router_config=RequestRouterConfig.model_validate({"request_router_class": _ROUTER}),

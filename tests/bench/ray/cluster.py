@@ -23,6 +23,7 @@ import psutil
 ENVIRONMENT = {
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "deploy.ray.proxy:middlewares",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_worker_niceness": "0",  # or 15: everything else on the machine would come first
     "RAY_enable_worker_prestart": "0",  # each takes seconds of a small machine's time
     "RAY_prestart_worker_first_driver": "0",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",  # on a small machine everything starts at the same time
@@ -48,17 +49,15 @@ class LocalCluster:
         from ray import serve
         from ray.cluster_utils import Cluster
 
-        from deploy.ray.application import Options
-
-        self._options = Options(
-            cpus_per_engine=0, cpus_per_front=0, engine_resources={"engine": 1}, front_resources={"front": 1}, **options
-        )
+        needs = {"cpus_per_engine": 0, "cpus_per_front": 0}
+        places = {"engine_resources": {"engine": 1}, "front_resources": {"front": 1}}
+        self._options = {"engines": 1, **needs, **places, **options}
         head = {"num_cpus": 1, "resources": {"front": 8, "engine": engines_per_node[0]}, "include_dashboard": False}
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self._nodes = [self._cluster.add_node(num_cpus=1, resources={"engine": room}) for room in engines_per_node[1:]]
         ray.init(address=self._cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         serve.start(http_options={"port": port, "location": "HeadOnly"}, logging_config=_QUIET)
-        self.run(self._options.engines)
+        self.run(self._options["engines"])
 
     def run(self, engines: int) -> None:
         """Have so many engines; returns when they are there."""
@@ -66,7 +65,7 @@ class LocalCluster:
 
         from deploy.ray.application import application
 
-        serve.run(application(self._options.model_copy(update={"engines": engines})), logging_config=_QUIET)
+        serve.run(application({**self._options, "engines": engines}), logging_config=_QUIET)
 
     def kill_replica(self) -> dict[str, Any]:
         """Kill an engine of the last node, without its knowing."""

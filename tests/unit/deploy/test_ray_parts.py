@@ -11,12 +11,13 @@ import pytest
 from manual_clock import ManualClock
 from ray.exceptions import ActorDiedError, RayTaskError
 from ray.serve import context as serve_context
+from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
 from ray.serve._private.common import DeploymentID, ReplicaID
 from ray.serve._private.request_router.common import ReplicaQueueLengthCache, RequestRoutingContext
 from ray.serve.exceptions import DeploymentUnavailableError
 
 from deploy.ray import proxy
-from deploy.ray.application import Options, application
+from deploy.ray.application import application
 from deploy.ray.carrier import ServeCarrier
 from deploy.ray.policy import ShedQuality
 from deploy.ray.router import NamedReplicas
@@ -167,7 +168,9 @@ async def test_what_a_replica_raises_is_no_loss() -> None:
 
 
 def test_the_application_is_made_of_its_options() -> None:
-    made = application(Options(engines=2, most_engines=8, gpus_per_engine=1, shed_target=0.05))
+    """By Serve, which has a dictionary, with text in it if it is from a command line."""
+    arguments = {"engines": "2", "most_engines": "8", "gpus_per_engine": "1", "shed_target": 0.05}
+    made = call_user_app_builder_with_args_if_necessary(application, arguments)  # type: ignore[arg-type]
     engine = made._bound_deployment.init_args[0]._bound_deployment
     scaling = engine._deployment_config.autoscaling_config
     assert (scaling.min_replicas, scaling.max_replicas) == (2, 8)
