@@ -27,7 +27,7 @@ help:
 	@echo "make bench-chaos     do everything at once to a busy service for ten minutes, and print what it survived"
 	@echo "make bench-soak      keep a service busy for half an hour, and see whether its processes grow"
 	@echo "make bench-drain     end a busy service by SIGTERM, twenty times"
-	@echo "make bench-ray       measure the service on a local cluster of Ray, and kill parts of it"
+	@echo "make bench-ray       measure the service on a local cluster of Ray, and write docs/scaling.md's tables"
 	@echo "make dashboard       write Grafana's dashboard after a change; DOCS=URL says where its runbook is to be read"
 	@echo "make dashboard-picture  stage incidents, and draw what the dashboard shows of them"
 	@echo "make kubernetes      write Prometheus' rules for Kubernetes after a change"

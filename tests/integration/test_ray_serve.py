@@ -25,7 +25,7 @@ SETTINGS = {"executor": "null", "encoder": "off", "log_level": "warning"}
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayProcess]:
-    with ray_cluster([1, 1], step_s=0.2, engines=2, settings=SETTINGS) as running:
+    with ray_cluster([1, 2], step_s=0.2, engines=3, settings=SETTINGS) as running:
         yield running
 
 
@@ -138,9 +138,9 @@ async def test_what_is_killed_under_load_loses_nothing(
 ) -> None:
     load = Load(client, clients=16)
     await load.answered(16)
-    await asyncio.sleep(1.6)  # in the middle of the next sixteen
+    await asyncio.sleep(1.0)  # in the middle of the next sixteen
     assert (await cluster.told(what))["killed"]
-    await load.answered(32)
+    await load.answered(16)
     ended = await load.end()
     assert set(ended) == {(200, CODES)}, ended
-    assert ended.total() >= 64
+    assert ended.total() >= 48

@@ -1,8 +1,10 @@
-"""What Ray Serve adds, and what it survives: `python -m bench.ray --json ray.json` from `tests/`, some minutes long.
+"""What Ray Serve adds, and what it survives: `make bench-ray`, some minutes long.
 
 A cluster of three nodes on this machine, whose model sleeps in every step (`sleeping/sitecustomize.py`): engines that
 wait take no processor, so that their number shows on a machine with few. What the numbers say of a cluster is how it
 grows and what it loses; what they say of milliseconds is of this machine, which everything shares.
+
+It leaves them in `docs/performance/ray.json`, and makes the tables of `docs/scaling.md` of them (`tables.py`).
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean, median
 from tempfile import TemporaryDirectory
 
 import httpx
+from bench.ray.tables import DOCS, fill_in
 from ray_cluster import SLEEPING, RayProcess, ray_cluster
 from server_process import ROOT, running_server
 
@@ -34,7 +38,10 @@ STEP_S = 0.02
 SLOTS = 4
 SETTINGS = {"executor": "null", "encoder": "off", "log_level": "warning", "slots": SLOTS}
 ENGINES = (1, 2, 4)
+DEADLINES_MS = (500.0, 1000.0, 2000.0)
 _PAUSE_S = 3.0
+_SLICE_S = 10.0
+_SLICES = (5, 9)  # of much load, and of little
 _PATIENT_MS = 60_000
 
 
@@ -42,7 +49,6 @@ _PATIENT_MS = 60_000
 class Cell:
     """What became of the requests of one part; milliseconds after the deadline, negative before; why some failed."""
 
-    what: str
     sent: int
     on_time: int
     late: int
@@ -60,7 +66,7 @@ def quantile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(int(share * len(values)), len(values) - 1)]
 
 
-def latencies(alone: str, cluster: str, count: int) -> dict[str, dict[str, float]]:
+def latencies(alone: str, cluster: str, count: int) -> dict[str, object]:
     """Milliseconds of one request after another for one code, at both in turns."""
     taken: dict[str, list[float]] = {"alone": [], "Ray Serve": []}
     body = {"deadline_ms": _PATIENT_MS, "max_codes": 1, "seed": 1}
@@ -72,7 +78,12 @@ def latencies(alone: str, cluster: str, count: int) -> dict[str, dict[str, float
                 if number >= 20:
                     taken[name].append(1000 * (time.perf_counter() - began))
     return {
-        name: {"median": median(each), "p99": quantile(each, 0.99), "worst": max(each)} for name, each in taken.items()
+        name: {
+            "median": round(median(each), 1),
+            "p99": round(quantile(each, 0.99), 1),
+            "worst": round(max(each), 1),
+        }
+        for name, each in taken.items()
     }
 
 
@@ -93,12 +104,12 @@ async def throughput(url: str, clients: int, seconds: float) -> float:
 
 
 async def traffic(
-    cluster: RayProcess, rate: float, seconds: float, deadlines: Sequence[float], command: str | None = None
+    cluster: RayProcess, rate: float, seconds: float, command: str | None = None
 ) -> tuple[list[Verdict], Traffic]:
     """Requests that come whatever becomes of those before; a third of the way in something is killed."""
     target, model = find(cluster.url, None)
     ask = Ask(model.name, model.codes)
-    plan = poisson(rate, seconds, deadlines, f"{command} {rate}")
+    plan = poisson(rate, seconds, DEADLINES_MS, f"{command} {rate}")
 
     async def hurt() -> None:
         await asyncio.sleep(seconds / 3)
@@ -109,14 +120,13 @@ async def traffic(
     return [judge(each, ask, exchange) for each, exchange in zip(plan, offered.exchanges, strict=True)], offered
 
 
-def cell(what: str, verdicts: Sequence[Verdict], offered: Traffic) -> Cell:
-    """Counted."""
+def cell(verdicts: Sequence[Verdict], offered: Traffic) -> dict[str, object]:
+    """Counted: a `Cell`."""
     after = [each.overshoot_ms for each in verdicts if each.overshoot_ms is not None]
     codes = [codes for each in verdicts for codes in each.codes]
     groups = [each.group for each in verdicts]
     reasons = Counter(each.reason for each in verdicts if each.reason)
-    return Cell(
-        what,
+    counted = Cell(
         len(verdicts),
         groups.count(Class.ON_TIME),
         groups.count(Class.LATE),
@@ -128,67 +138,80 @@ def cell(what: str, verdicts: Sequence[Verdict], offered: Traffic) -> Cell:
         round(1000 * max(offered.timer_overshoots), 1),
         ", ".join(f"{reason}: {times}" for reason, times in sorted(reasons.items())),
     )
+    return asdict(counted)
 
 
-def thirds(what: str, verdicts: Sequence[Verdict], offered: Traffic, seconds: float) -> list[Cell]:
-    """Before and since something was killed."""
-    since = [each for each in verdicts if each.planned.at_s >= seconds / 3 - max_deadline_s(verdicts)]
-    before = [each for each in verdicts if each not in since]
-    return [
-        cell(f"before {what}", before, offered),
-        cell("running then, or later", since, offered),
-    ]
+def since_killed(verdicts: Sequence[Verdict], seconds: float) -> list[Verdict]:
+    """Those of requests that may have been running when something was killed, or came later."""
+    longest = max(DEADLINES_MS) / 1000
+    return [each for each in verdicts if each.planned.at_s >= seconds / 3 - longest]
 
 
-def max_deadline_s(verdicts: Sequence[Verdict]) -> float:
-    """Seconds for which a request may have been running."""
-    return max(each.planned.deadline_ms for each in verdicts) / 1000
+class Bench:
+    """The measurements, one after the other, on one cluster."""
+
+    def __init__(self, cluster: RayProcess, runner: asyncio.Runner, rate: float, seconds: float) -> None:
+        self._cluster = cluster
+        self._runner = runner
+        self._rate = rate
+        self._seconds = seconds
+
+    def scaling(self) -> list[dict[str, object]]:
+        """One engine and much load, until there are more; then little, until there is one again."""
+        self._cluster.tell(f"scale {max(ENGINES)}")
+        rows: list[dict[str, object]] = []
+        for rate, slices in zip((self._rate, self._rate / 10), _SLICES, strict=True):
+            for _ in range(slices):
+                verdicts, offered = self._runner.run(traffic(self._cluster, rate, _SLICE_S))
+                engines = self._cluster.tell("count")["engines"]
+                rows.append(shown({"rate": rate, "engines": engines} | cell(verdicts, offered)))
+        return rows
+
+    def growth(self) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+        """With each number of engines: what they can do, and what becomes of one and the same load."""
+        most, load = [], []
+        for engines in ENGINES:
+            self._cluster.tell(f"engines {engines}")
+            self._cluster.tell("settle") if engines == max(ENGINES) else time.sleep(_PAUSE_S)
+            done = self._runner.run(throughput(self._cluster.url, 8 * max(ENGINES), self._seconds))
+            most.append(shown({"engines": engines, "complete_per_s": round(done, 1)}))
+            verdicts, offered = self._runner.run(traffic(self._cluster, self._rate, self._seconds))
+            load.append(shown({"engines": engines} | cell(verdicts, offered)))
+        return most, load
+
+    def losses(self) -> list[dict[str, object]]:
+        """A replica is killed under load, then a node."""
+        rows, seconds = [], 3 * self._seconds
+        for command in ("kill-replica", "kill-node"):
+            self._cluster.tell("settle")
+            verdicts, offered = self._runner.run(traffic(self._cluster, self._rate, seconds, command))
+            rows.append(shown({"what": command} | cell(since_killed(verdicts, seconds), offered)))
+        return rows
 
 
-def show(cells: Sequence[Cell]) -> None:
-    """A table of Markdown."""
-    names = list(asdict(cells[0]))
-    print("| " + " | ".join(names) + " |")
-    print("|" + "---|" * len(names))
-    for each in cells:
-        print("| " + " | ".join(str(value) for value in asdict(each).values()) + " |")
+def shown(row: dict[str, object]) -> dict[str, object]:
+    """The row, printed."""
+    print(row, flush=True)
+    return row
 
 
-def measure(arguments: argparse.Namespace) -> dict[str, object]:
+def measure(rate: float, seconds: float, requests: int) -> dict[str, object]:
     """Everything, one after the other."""
     os.environ["BENCH_STEP_S"] = str(STEP_S)
     os.environ["PYTHONPATH"] = os.pathsep.join([str(SLEEPING), *filter(None, [os.environ.get("PYTHONPATH")])])
     options = [part for name, value in SETTINGS.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    found: dict[str, object] = {"step_s": STEP_S, "slots": SLOTS, "processors": os.cpu_count()}
-    seconds: float = arguments.seconds
-    deadlines = [500.0, 1000.0, 2000.0]
     with (
         ray_cluster([2, 1, 2], STEP_S, engines=1, settings=SETTINGS) as cluster,
         asyncio.Runner(loop_factory=precise_loop) as runner,
     ):
-        growth = []
-        quality = []
-        for engines in ENGINES:
-            cluster.tell(f"engines {engines}")
-            time.sleep(_PAUSE_S)
-            rate = runner.run(throughput(cluster.url, 8 * max(ENGINES), seconds))
-            growth.append({"engines": engines, "complete_per_s": round(rate, 1)})
-            print(growth[-1], flush=True)
-            verdicts, offered = runner.run(traffic(cluster, arguments.rate, seconds, deadlines))
-            quality.append(cell(f"{engines} engines", verdicts, offered))
-        show(quality)
+        bench = Bench(cluster, runner, rate, seconds)
+        scaling = bench.scaling()
+        growth, load = bench.growth()
         with TemporaryDirectory() as folder, running_server(BUNDLE, Path(folder), *options) as server:
-            added = latencies(server.url, cluster.url, arguments.requests)
-        print(json.dumps(added, indent=1), flush=True)
-        hurt = []
-        for command in ("kill-replica", "kill-node"):
-            verdicts, offered = runner.run(traffic(cluster, arguments.rate, 3 * seconds, deadlines, command))
-            hurt += thirds(command, verdicts, offered, 3 * seconds)
-            time.sleep(_PAUSE_S)
-        show(hurt)
-    found |= {"growth": growth, "added_ms": added}
-    found |= {"load": [asdict(each) for each in quality], "hurt": [asdict(each) for each in hurt]}
-    return found
+            added = shown(latencies(server.url, cluster.url, requests))
+        hurt = bench.losses()
+    about = {"step_s": STEP_S, "slots": SLOTS, "processors": os.cpu_count(), "ray": version("ray"), "rate": rate}
+    return about | {"growth": growth, "load": load, "hurt": hurt, "added_ms": added, "scaling": scaling}
 
 
 def main() -> None:
@@ -196,11 +219,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
     parser.add_argument("--rate", type=float, default=20.0, help="requests per second of what has deadlines")
     parser.add_argument("--requests", type=int, default=200, help="whose latency is measured")
-    parser.add_argument("--json", type=Path, help="where to write the numbers")
     arguments = parser.parse_args()
-    found = measure(arguments)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1))
+    found = measure(arguments.rate, arguments.seconds, arguments.requests)
+    (DOCS / "performance" / "ray.json").write_text(json.dumps(found, indent=1) + "\n")
+    fill_in(DOCS)
 
 
 if __name__ == "__main__":

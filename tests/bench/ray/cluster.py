@@ -3,8 +3,10 @@
     python -m bench.ray.cluster '{"engines_per_node": [1, 1], "port": 8123, "settings": {"executor": "null"}}'
 
 prints a line of JSON when it is ready, and one for each command that it has carried out: `kill-replica` (an engine on
-the last node), `kill-node` (the last node), `engines N` (how many there should be), `stop`. The first node is the head,
-with the proxy and the front. It is a process of its own, so that what Ray does to a process is not done to tests.
+the last node), `kill-node` (the last node), `engines N` (how many there should be), `scale N` (one, and up to so many
+if quality is shed), `count` (how many run), `settle` (until all run that should, one on the last node), `stop`.
+The first node is the head, with the proxy and the front. It is a process of its own, so that what Ray does to a process
+is not done to tests.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ ENVIRONMENT = {
 }
 _QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 _REPLICA = "ray::ServeReplica:default:Engine"
+_SOON = {"upscale_delay_s": 2.0, "downscale_delay_s": 6.0}  # rather than minutes
+_SETTLED_S = 120.0
 
 
 class LocalCluster:
@@ -57,15 +61,32 @@ class LocalCluster:
         self._nodes = [self._cluster.add_node(num_cpus=1, resources={"engine": room}) for room in engines_per_node[1:]]
         ray.init(address=self._cluster.address, log_to_driver=False, logging_level=logging.ERROR)
         serve.start(http_options={"port": port, "location": "HeadOnly"}, logging_config=_QUIET)
-        self.run(self._options["engines"])
+        self.run()
 
-    def run(self, engines: int) -> None:
-        """Have so many engines; returns when they are there."""
+    def run(self, **changes: Any) -> None:
+        """Have the application as it was, but for these options; returns when it is there."""
         from ray import serve
 
         from deploy.ray.application import application
 
-        serve.run(application({**self._options, "engines": engines}), logging_config=_QUIET)
+        self._options |= changes
+        serve.run(application(self._options), logging_config=_QUIET)
+
+    def count(self) -> int:
+        """How many engines run."""
+        from ray import serve
+        from ray.serve._private.common import ReplicaState
+
+        states = serve.status().applications["default"].deployments["Engine"].replica_states
+        return states.get(ReplicaState.RUNNING, 0)
+
+    def settle(self) -> None:
+        """Returns when all engines run, one of them on the last node."""
+        until = time.monotonic() + _SETTLED_S
+        while self.count() < self._options["engines"] or not any(_is_engine(each) for each in self._processes()):
+            if time.monotonic() > until:
+                raise TimeoutError(f"only {self.count()} engines run")
+            time.sleep(0.2)
 
     def kill_replica(self) -> dict[str, Any]:
         """Kill an engine of the last node, without its knowing."""
@@ -97,7 +118,10 @@ class LocalCluster:
 
 
 def _is_engine(process: psutil.Process) -> bool:
-    return " ".join(process.cmdline()).startswith(_REPLICA)
+    try:
+        return " ".join(process.cmdline()).startswith(_REPLICA)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal(process: psutil.Process, number: int) -> None:
@@ -119,8 +143,16 @@ def main() -> None:
                 case ["kill-node"]:
                     _say(cluster.kill_node())
                 case ["engines", number]:
-                    cluster.run(int(number))
+                    cluster.run(engines=int(number), most_engines=None)
                     _say({"engines": int(number)})
+                case ["scale", number]:
+                    cluster.run(engines=1, most_engines=int(number), **_SOON)
+                    _say({"most_engines": int(number)})
+                case ["count"]:
+                    _say({"engines": cluster.count()})
+                case ["settle"]:
+                    cluster.settle()
+                    _say({"engines": cluster.count()})
                 case _:
                     break
     finally:

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import yaml
+from bench.ray.tables import DOCS, filled, tables
 from ray.serve.schema import ServeDeploySchema
 
 from deploy.ray.application import Options
@@ -76,6 +77,13 @@ def test_there_are_as_many_pods_as_there_may_be_engines() -> None:
     (container,) = group["template"]["spec"]["containers"]
     assert int(container["resources"]["limits"]["nvidia.com/gpu"]) == options.gpus_per_engine
     assert int(container["resources"]["limits"]["cpu"]) >= options.cpus_per_engine
+
+
+def test_the_tables_of_the_documentation_are_those_of_the_runs() -> None:
+    text = (DOCS / "scaling.md").read_text("utf-8")
+    made = tables(DOCS / "performance")
+    assert filled(text, made) == text
+    assert re.findall("<!-- table (.*) -->", text) == list(made)
 
 
 def test_the_image_has_what_the_configs_name() -> None:
