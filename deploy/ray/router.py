@@ -56,9 +56,8 @@ class NamedReplicas(RequestRouter):
         wishes: dict[str, Any] = {}
         if pending_request is not None:
             wishes = pending_request.kwargs
-            pending_request.routing_context.should_backoff = (
-                True  # else Serve asks again at once, and does nothing else
-            )
+            # Else Serve asks again at once, and does nothing else.
+            pending_request.routing_context.should_backoff = True
         candidates = list(candidate_replicas)
         for each in candidates:
             if self.replica_queue_len_cache.get(each.replica_id) is None:

@@ -157,10 +157,10 @@ class Bench:
         self._seconds = seconds
 
     def scaling(self) -> list[dict[str, object]]:
-        """One engine and much load, until there are more; then little, until there is one again."""
+        """One engine and much load, so that there are more; then little, so that there is one again."""
         self._cluster.tell(f"scale {max(ENGINES)}")
         rows: list[dict[str, object]] = []
-        for rate, slices in zip((self._rate, self._rate / 10), _SLICES, strict=True):
+        for rate, slices in zip((self._rate, self._rate / 20), _SLICES, strict=True):
             for _ in range(slices):
                 verdicts, offered = self._runner.run(traffic(self._cluster, rate, _SLICE_S))
                 engines = self._cluster.tell("count")["engines"]

@@ -15,7 +15,7 @@ from typing import Any
 
 DOCS = Path(__file__).parents[3] / "docs"
 DEVICES = (10, 100, 1000)
-_PLACE = re.compile(r"(<!-- table (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+_PLACE = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _COUNTED = ("sent", "on time", "late", "refused", "failed", "codes of 16, mean")
 _KILLED = {"kill-replica": "a replica", "kill-node": "a node"}
 
@@ -28,7 +28,7 @@ def fill_in(docs: Path) -> None:
 
 def filled(text: str, by_name: dict[str, str]) -> str:
     """The text with these tables in their places. Raises KeyError for a place that has none."""
-    return _PLACE.sub(lambda place: place[1] + by_name[place[2]] + place[3], text)
+    return _PLACE.sub(lambda place: f"{place[1]}{by_name[place[2]]}\n{place[3]}", text)
 
 
 def tables(folder: Path) -> dict[str, str]:
@@ -65,7 +65,7 @@ def load(rows: Sequence[dict[str, Any]]) -> str:
 def hurt(rows: Sequence[dict[str, Any]]) -> str:
     """What becomes of it when something is killed."""
     return _table(
-        ("killed", *_COUNTED, "after the deadline, at worst", "a plain timer, at worst", "failed for"),
+        ("killed", *_COUNTED, "after the deadline, at worst", "a plain timer, at worst", "refused or failed for"),
         ((_KILLED[each["what"]], *_counts(each), *_worst(each), each["reasons"] or "-") for each in rows),
     )
 
@@ -112,7 +112,7 @@ def plan(simulated: Sequence[dict[str, Any]]) -> str:
                 f"{each['capacity_per_s'] * cell['load']:,.0f}",
                 f"{100 * cell['on_time'] / cell['sent']:.2f}%",
                 cell["late"],
-                cell["refused"] + cell["infeasible"],
+                cell["refused"],
                 f"{cell['codes']['mean']:.1f}",
                 f"{cell['quality_per_sent']:.3f}",
                 f"{100 * cell['bound_share']:.1f}%",

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import yaml
+from bench.ray import assumed
 from bench.ray.tables import DOCS, filled, tables
 from ray.serve.schema import ServeDeploySchema
 
@@ -84,6 +85,7 @@ def test_the_tables_of_the_documentation_are_those_of_the_runs() -> None:
     made = tables(DOCS / "performance")
     assert filled(text, made) == text
     assert re.findall("<!-- table (.*) -->", text) == list(made)
+    assert json.loads(assumed.FILE.read_text()) == assumed.costs()
 
 
 def test_the_image_has_what_the_configs_name() -> None:
