@@ -119,7 +119,7 @@ async def _traced(server: Server) -> AsyncIterator[None]:
             await asyncio.to_thread(server.tracer.close, _FLUSH_S)
 
 
-def _encoding(pool: Pool) -> dict[str, Path]:
+def _encoding(pool: AnyPool) -> dict[str, Path]:
     """The folders of the models that the encoder has a use for, by identity."""
     encode = {manifest.identity for manifest in pool.manifests.values() if manifest.encodes}
     return {identity: path for identity, path in pool.paths.items() if identity in encode}

@@ -113,18 +113,19 @@ class Session:
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
             now = self._server.clock.now()
-            arrival: float = message.get(RECEIVED, now) - self._unseen_s
+            received: float = message.get(RECEIVED, now)
+            arrival = received - self._unseen_s
             try:
                 text = self._incoming.text_of(message, now)
             except ServiceError as error:
                 self._refuse(named_id(message.get("text")), self._open_account(arrival), error)
             else:
-                await self._turn(arrival)
+                await self._turn(received)
                 self._handle(text, arrival)
 
-    async def _turn(self, arrival: float) -> None:
+    async def _turn(self, received: float) -> None:
         """Wait as everybody else does, but only once: a socket has one place at the gate for all of its requests."""
-        if self._server.clock.now() - arrival < _PROMPT_S:
+        if self._server.clock.now() - received < _PROMPT_S:
             await self._server.gate.enter()
         else:
             await asyncio.sleep(0)

@@ -8,6 +8,7 @@ from math import ceil
 from typing import NamedTuple
 
 from service import messages
+from service.outcomes import Loss
 from service.pool import PoolObserver
 
 _WINDOW_S = 10.0
@@ -111,6 +112,10 @@ class Busy:
     def worker_restarted(self, worker: int) -> None:
         """See `PoolObserver`."""
         self._observer.worker_restarted(worker)
+
+    def worker_failed(self, worker: int, why: Loss) -> None:
+        """See `PoolObserver`."""
+        self._observer.worker_failed(worker, why)
 
     def worker_replaced(self, worker: int, done: bool) -> None:
         """See `PoolObserver`."""
