@@ -52,6 +52,10 @@ window.Worker = class extends Worker {
   }
 };
 """
+_HEARD = """([kinds, id]) => spied.heard
+  .map(({ event }) => event)
+  .filter((event) => event && (!kinds.length || kinds.includes(event.type)) && (id === null || event.id === id))"""
+_ENDINGS = ("completed", "error")
 # Through a canvas of its own, since the browser warns of pages that often read theirs.
 _PIXELS = """canvas => {
   const { width, height } = canvas;
@@ -137,24 +141,28 @@ class Playground:
 
     def events(self, request: str, *kinds: str) -> list[dict[str, Any]]:
         """What the server has said of a request."""
-        return [each for each in self.heard() if each["id"] == request and (not kinds or each["type"] in kinds)]
+        return self.heard(*kinds, of=request)
 
     def ending(self, request: str) -> dict[str, Any]:
         """Wait for the end of a request."""
-        self.until(lambda: self.events(request, "completed", "error"))
-        (found,) = self.events(request, "completed", "error")
+        self.until(lambda: self.events(request, *_ENDINGS))
+        (found,) = self.events(request, *_ENDINGS)
         return found
 
     def endings(self) -> list[dict[str, Any]]:
         """Wait for the end of every request that was sent."""
         ids = [each["id"] for each in self.sent()]
-        self.until(lambda: len(ids) == len([each for each in self.heard() if each["type"] in ("completed", "error")]))
-        ended = {each["id"]: each for each in self.heard() if each["type"] in ("completed", "error")}
+        self.until(lambda: len(ids) == len(self.heard(*_ENDINGS)))
+        ended = {each["id"]: each for each in self.heard(*_ENDINGS)}
         return [ended[each] for each in ids]
 
-    def heard(self) -> list[dict[str, Any]]:
-        """Everything that the server has said."""
-        return [each["event"] for each in self.page.evaluate("spied.heard") if each.get("event")]
+    def heard(self, *kinds: str, of: str | None = None) -> list[dict[str, Any]]:
+        """What the server has said, of these kinds or of all, of one request or of all.
+
+        Chosen by the page: thousands of previews with all of their codes take longer to hand over than to make.
+        """
+        found: list[dict[str, Any]] = self.page.evaluate(_HEARD, [list(kinds), of])
+        return found
 
     def until(self, condition: Callable[[], object]) -> None:
         """Wait until something is so."""
@@ -166,8 +174,9 @@ class Playground:
 
     def previewed(self, request: str, times: int) -> None:
         """Wait until so many previews of a request have come."""
-        self.until(lambda: len(self.events(request, "preview")) >= times or self.events(request, "completed", "error"))
-        assert self.events(request, "completed", "error") == []
+        count = f"({_HEARD})({json.dumps([['preview'], request])}).length"
+        self.until(lambda: self.page.evaluate(count) >= times or self.events(request, *_ENDINGS))
+        assert self.events(request, *_ENDINGS) == []
 
     def codes_shown(self) -> int:
         """Of the picture on the canvas."""

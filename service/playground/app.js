@@ -16,7 +16,7 @@ const part = (id) => document.getElementById(id);
 const parts = (...ids) => Object.fromEntries(ids.map((id) => [id, part(id)]));
 
 let limits = { max_deadline_ms: 60_000, max_socket_requests: 1 };
-let disconnected = false;
+let told = null; // which problem with the connection has been told; whatever else was said since then stays
 const notices = new Notices(part("notice"));
 const connection = new Connection({ onState: changeState, askKey });
 const form = new RequestForm(part("request"), {
@@ -78,11 +78,11 @@ function changeState(state, details) {
   if (state === "open") {
     limits = details.limits;
     form.serve(details);
-    if (disconnected) notices.clear();
+    if (told !== null) notices.clear();
     if (single.stage.answer === null) single.reset();
-    disconnected = false;
-  } else if (state === "waiting") {
-    disconnected = true;
+    told = null;
+  } else if (state === "waiting" && details.problem.type !== told) {
+    told = details.problem.type;
     notices.say(explain(details.problem), { name: "Try now", act: () => connection.hurry() });
   }
 }
