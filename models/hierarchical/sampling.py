@@ -21,6 +21,8 @@ from models.runtime.protocol import SampleRequest
 from models.runtime.randomness import code_uniforms
 from models.runtime.slots import SlotTable
 
+_TRIED = 512  # logits of a place that batch sizes must agree in
+
 
 class GridSampler:
     """A fixed number of slots, each with a grid that is being drawn, wherever it has got to.
@@ -134,13 +136,20 @@ class GridSampler:
         return [*slots, *[slots[-1]] * (bucket - len(slots))]
 
     def _trial(self, bucket: int) -> Tensor:
-        """Logits of the first places of all slots, in batches of a size: (places, slots, C, V)."""
+        """Logits of the first places of all slots, in batches of a size: (rounds, places, slots, C, V).
+
+        Of a small grid several rounds: a few numbers may round to the same by chance.
+        """
+        each = self.slots * self.grid.channels * self.grid.values
+        return torch.stack([self._trial_round(bucket, round_) for round_ in range(max(1, _TRIED // each))])
+
+    def _trial_round(self, bucket: int, seed: int) -> Tensor:
         places, channels = min(self.grid.places, 2), self.grid.channels
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(seed)
         symbols = torch.randint(self.grid.values, (places, self.slots, channels), generator=generator)
         found = torch.zeros(places, self.slots, channels, self.grid.values, dtype=torch.float64)
         for slot in range(self.slots):
-            self._stepper.begin_with_noise(slot, slot)
+            self._stepper.begin_with_noise(slot, seed * self.slots + slot)
         for place in range(places):
             for rows in chunks(self.slots, bucket):
 

@@ -66,7 +66,9 @@ class _Spans:
         above = context(int(caller.parent_id, 16), remote=True) if caller else None
         start_ns = end_ns - round(story.ms * _NS_PER_MS)
         yield self._request(story, own, above, start_ns, end_ns)
-        begin_ns = start_ns + round(story.begun_ms * _NS_PER_MS)
+        # The worker may have begun before this process, short of time, had looked at its clock.
+        latest_ms = story.ms - sum(ms for _, ms in story.phases)
+        begin_ns = start_ns + round(max(min(story.begun_ms, latest_ms), 0.0) * _NS_PER_MS)
         for place, (name, ms) in enumerate(story.phases, 1):
             until_ns = min(begin_ns + round(ms * _NS_PER_MS), end_ns)
             # The numbers after a random one are as good as others; none may be zero.

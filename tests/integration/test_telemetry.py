@@ -13,6 +13,9 @@ import pytest
 from otlp_receiver import attributes, receiver
 from server_process import running_server
 
+from service.telemetry.otlp import sender
+from service.telemetry.tracer import Ended, Identity, Story
+
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 HEADERS = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "x-request-id": "mine"}
 BODY = {"deadline_ms": 20_000, "seed": 7}
@@ -70,3 +73,15 @@ def test_a_collector_that_hangs_holds_up_neither_answers_nor_the_end(
         (first, *_) = [line for line in server.log.splitlines() if "/v1/generate" in line]
         assert " POST /v1/generate 200 request_id=" in first
         assert " outcome=complete " in first
+
+
+def test_phases_that_began_before_their_time_keep_their_lengths() -> None:
+    """What took 0.7 ms did not begin 0.2 ms before the end, whenever the process that asked looked at its clock."""
+    story = Story("POST /", ms=1.0, begun_ms=0.8, phases=(("sample", 0.5), ("decode", 0.2)), attributes={}, error=False)
+    with receiver() as collector:
+        assert sender(collector.url, "1")([Ended(Identity(TRACE, "2" * 16, None), story, 10**18)])
+        own, sample, decode = collector.spans
+    assert sample.end_time_unix_nano - sample.start_time_unix_nano == 500_000
+    assert decode.end_time_unix_nano - decode.start_time_unix_nano == 200_000
+    assert own.start_time_unix_nano <= sample.start_time_unix_nano
+    assert decode.end_time_unix_nano == own.end_time_unix_nano

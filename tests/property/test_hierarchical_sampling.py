@@ -142,7 +142,7 @@ def test_samples_are_those_of_naive_sampling(
     assert torch.equal(sampler.symbols(range(SLOTS)), naive)
 
 
-@settings(common, max_examples=100)
+@settings(common, max_examples=50)
 @given(cases(), schedules)
 def test_what_a_slot_draws_from_does_not_depend_on_its_company(
     case: Case, schedule: list[tuple[list[int], int | None]]
