@@ -11,7 +11,7 @@ Pure: no torch, no asyncio, no I/O, no clock. Time is an argument, in seconds; `
 from __future__ import annotations
 
 from service.scheduler.costs import MIXED, Costs, Kind
-from service.scheduler.jobs import HIGHEST, LOWEST, NORMAL, Ending, Entry, Job, Plan
+from service.scheduler.jobs import HIGHEST, LOWEST, NORMAL, Ending, Entry, Job, Plan, urgency
 from service.scheduler.plan import plan
 from service.scheduler.timetable import MOMENT_S
 
@@ -28,4 +28,5 @@ __all__ = [
     "Kind",
     "Plan",
     "plan",
+    "urgency",
 ]

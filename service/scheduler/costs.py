@@ -6,13 +6,11 @@ from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import hypot
-from operator import add
-from typing import NamedTuple, TypeAlias, TypeVar
+from operator import add, attrgetter
+from typing import NamedTuple, TypeAlias
 
 Kind: TypeAlias = tuple[str, int]
 """How a sample is encoded: format and scale."""
-
-_Key = TypeVar("_Key")
 
 WINDOW = 128
 HISTORY = 4096
@@ -85,14 +83,35 @@ class Window:
         return Duration(ordered[(last + 1) // 2], ordered[int(LIKELY * last)], ordered[int(HIGH * last)])
 
 
-class _Table(dict[_Key, float]):
-    """Seconds by batch or by kind. The scheduler looks up tens of thousands a second; what is missing is calculated."""
+class _Kinds(dict[Kind, float]):
+    """Seconds by kind. The scheduler looks up tens of thousands a second; what is missing is calculated."""
 
-    def __init__(self, calculate: Callable[[_Key], float]) -> None:
+    def __init__(self, calculate: Callable[[Kind], float]) -> None:
         self._calculate = calculate
 
-    def __missing__(self, key: _Key) -> float:
-        seconds = self[key] = self._calculate(key)
+    def __missing__(self, kind: Kind) -> float:
+        seconds = self[kind] = self._calculate(kind)
+        return seconds
+
+
+class _Batches(dict[int, float]):
+    """Seconds by batch size, looked up as often; a batch that is larger than any bucket is several calls.
+
+    Args:
+        calculate: of every batch from none to the largest bucket.
+    """
+
+    def __init__(self, calculate: Callable[[], Sequence[float]]) -> None:
+        self._calculate = calculate
+        self._largest = 0
+
+    def __missing__(self, batch: int) -> float:
+        if not self:
+            known = self._calculate()
+            self._largest = len(known) - 1
+            self.update(enumerate(known))
+            return self[batch]
+        seconds = self[batch] = self[self._largest] + self[batch - self._largest]
         return seconds
 
 
@@ -160,8 +179,9 @@ class BatchCosts:
         self.buckets = tuple(buckets)
         self._stages: dict[int, _StageCosts] = {}
         self._bucket_of = [bisect_left(self.buckets, batch) for batch in range(self.buckets[-1] + 1)]
-        self._highs = _Table[int](lambda batch: self.duration(batch).high)
-        self._medians = _Table[int](lambda batch: self.duration(batch).median)
+        self._durations: list[Duration] = []  # by bucket, once they are asked for
+        self._highs = _Batches(lambda: self._each(attrgetter("high")))
+        self._medians = _Batches(lambda: self._each(attrgetter("median")))
         self.high: Callable[[int], float] = self._highs.__getitem__
         self.median: Callable[[int], float] = self._medians.__getitem__
 
@@ -177,19 +197,30 @@ class BatchCosts:
         for stage in self._stages.values():
             stage.limit(count)
         del self._bucket_of[self.largest + 1 :]
-        for table in (self._highs, self._medians):
-            table.clear()
+        self._forget()
 
     def observe(self, batch: int, seconds: float, stage: int = 0) -> None:
         """Learn that a batch of 1 .. the largest bucket took so long, all of it in one stage, or `MIXED`."""
         costs = self._stages.get(stage) or self._stages.setdefault(stage, _StageCosts(self.buckets))
         costs.observe(self._bucket_of[batch], seconds)
-        for table in (self._highs, self._medians):
-            table.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        """What was worked out is no longer so."""
+        for known in (self._durations, self._highs, self._medians):
+            known.clear()
 
     def _duration(self, index: int) -> Duration:
         """What a bucket takes in the dearest stage."""
-        return _longest(*(stage.duration(index) for stage in self._stages.values()))
+        if not self._durations:
+            stages, buckets = self._stages.values(), range(len(self.buckets))
+            self._durations += [_longest(*(stage.duration(each) for stage in stages)) for each in buckets]
+        return self._durations[index]
+
+    def _each(self, quantile: Callable[[Duration], float]) -> Sequence[float]:
+        """Seconds of every batch up to the largest bucket."""
+        by_bucket = [quantile(self._duration(index)) for index in range(len(self.buckets))]
+        return [0.0, *(by_bucket[index] for index in self._bucket_of[1:])]
 
     def history(self) -> dict[int, list[float]]:
         """The last observations by bucket, in seconds, stage after stage."""
@@ -227,8 +258,8 @@ class EncodeCosts:
     def __init__(self) -> None:
         self._windows: dict[Kind, Window] = {}
         self._measured: dict[Kind, Duration] = {}
-        self._highs = _Table[Kind](lambda kind: self.duration(kind).high)
-        self._medians = _Table[Kind](lambda kind: self.duration(kind).median)
+        self._highs = _Kinds(lambda kind: self.duration(kind).high)
+        self._medians = _Kinds(lambda kind: self.duration(kind).median)
         self.high: Callable[[Kind], float] = self._highs.__getitem__
         self.median: Callable[[Kind], float] = self._medians.__getitem__
 

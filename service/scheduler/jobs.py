@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 from service.outcomes import StopReason
@@ -51,11 +52,6 @@ class Job:
     preview_at: float = 0.0
     previewed: int = 0
 
-    @property
-    def urgency(self) -> tuple[float, float, str, int]:
-        """Earliest deadline first; ties go to who came first, then by name, so that the order is always the same."""
-        return (self.deadline, self.arrival, self.request, self.index)
-
     def gain(self, quality: Sequence[float]) -> float:
         """What its next code is worth: the quality that it adds, double per level of priority, less beyond the target.
 
@@ -73,6 +69,10 @@ class Job:
     def floor(self) -> int:
         """How many codes it should have when it ends. Never 0: there is no empty answer."""
         return 1 if self.stop else self.min_codes
+
+
+urgency: Callable[[Job], tuple[float, float, str, int]] = attrgetter("deadline", "arrival", "request", "index")
+"""Earliest deadline first; ties go to who came first, then by name, so that the order is always the same."""
 
 
 class Ending(NamedTuple):

@@ -20,11 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import attrgetter
+from itertools import islice
 
 from service.outcomes import StopReason
 from service.scheduler.costs import Costs
-from service.scheduler.jobs import Ending, Entry, Job, Plan
+from service.scheduler.jobs import Ending, Entry, Job, Plan, urgency
 from service.scheduler.timetable import (
     MOMENT_S,
     all_on_time,
@@ -35,7 +35,6 @@ from service.scheduler.timetable import (
     step_cost,
 )
 
-_urgency = attrgetter("urgency")
 
 _LEAST_SHARE = 0.3  # of those who could step, that do
 
@@ -97,12 +96,14 @@ class _View:
 
 def _look(now: float, jobs: Sequence[Job], costs: Costs, quality: Sequence[float], slots: int, others: float) -> _View:
     """Sort out who ends, who goes on, who enters, who waits, who makes room."""
-    ordered = sorted(jobs, key=_urgency)
+    ordered = sorted(jobs, key=urgency)
     hopeless = _hopeless(now, ordered, costs)
     running = [job for job in ordered if job.slot is not None]
     # Who is late anyway gives way to who can still be on time; but not for ever.
-    given_way = {job: 0 if job.overdue(now) else 2 for job in hopeless}
-    waiting = sorted((job for job in ordered if job.slot is None), key=lambda job: given_way.get(job, 1))
+    waiting = [job for job in ordered if job.slot is None]
+    if hopeless:
+        given_way = {job: 0 if job.overdue(now) else 2 for job in hopeless}
+        waiting.sort(key=lambda job: given_way.get(job, 1))
     over = {job: reason for job in running if (reason := _ending(job, late=job in hopeless))}
 
     taken = {job.slot for job in running}
@@ -156,8 +157,10 @@ def _given_up(base: float, jobs: Sequence[Job], costs: Costs, floors: Mapping[Jo
         tight = [job for job in jobs if job.deadline < until]
         if len(tight) >= len(lost):
             break
-        rest = late_jobs(base, jobs[len(tight) :], usual, floors)
-        lost = min(lost, {*tight, *rest}, key=len)
+        fewer = len(lost) - len(tight)  # than so many of the rest may be late
+        rest = list(islice(late_jobs(base, jobs[len(tight) :], usual, floors), fewer))
+        if len(rest) < fewer:
+            lost = {*tight, *rest}
     return lost
 
 
@@ -184,7 +187,7 @@ def _shed(
     Nobody is shed before it is necessary: only if the queue could not bear another step of all, and then this decode.
     """
     victims = [job for job in going if job.slot is not None and job.position >= job.floor]
-    victims.sort(key=lambda job: (job.gain(quality), job.urgency))
+    victims.sort(key=lambda job: (job.gain(quality), urgency(job)))
     room = costs.finish(job.encoding for job in victims[: len(queue)])
     late = next(late_jobs(base + step_cost(going, costs) + room, heeded, costs, floors), None)
     if late is None:
@@ -199,7 +202,7 @@ def _results(view: _View) -> Plan | None:
     """
     if not view.over:
         return None
-    endings = sorted(view.over, key=_urgency)
+    endings = sorted(view.over, key=urgency)
 
     def others_bear(part: Sequence[Job]) -> bool:
         leaving = set(part)
@@ -256,7 +259,7 @@ def _worthiest(view: _View) -> Sequence[Job]:
     """
     count = len(view.going)
     gains = {job: job.gain(view.quality) for job in view.going}
-    ordered = sorted(view.going, key=lambda job: (job.position >= job.floor, -gains[job], job.urgency))
+    ordered = sorted(view.going, key=lambda job: (job.position >= job.floor, -gains[job], urgency(job)))
     least = max(_LEAST_SHARE * count, sum(job.position < job.floor for job in ordered), 1)
     sizes = {*view.costs.steps.buckets, count}
     steps = [ordered[:size] for size in sizes if least <= size <= count]
@@ -300,7 +303,7 @@ def _due(view: _View) -> Sequence[Job]:
         late = set(late_jobs(start, rest, view.costs, view.floors, stepped)) - owing
         if not late:
             return due
-        due = sorted([*due, *late], key=_urgency)
+        due = sorted([*due, *late], key=urgency)
 
 
 def _up_to_last(jobs: Sequence[Job], named: Collection[Job]) -> Sequence[Job]:

@@ -7,7 +7,7 @@ from heapq import nsmallest
 from math import inf
 
 from service.scheduler.costs import Costs, Rates
-from service.scheduler.jobs import Job
+from service.scheduler.jobs import Job, urgency
 
 MOMENT_S = 5e-4
 """As many further codes are drawn upon one decision as take no longer: a few times what a decision takes."""
@@ -35,29 +35,33 @@ def late_jobs(
         floors: how many codes each is to be brought to; 1 for those that are not named.
         stepped: jobs that will have one code more by then.
     """
-    step, decode, encode_cost, alone = costs.step, costs.decode, costs.encode, costs.decode(1)
+    step, decode, encode_cost = costs.step, costs.decode, costs.encode
+    one, alone = step(1), decode(1)
     begin, size, encodes, tightest = start, 0, 0.0, inf  # the open batch; `tightest`: when its decode must be over
     batch = 0.0  # what decoding it takes
     # Steps that are owed: by the one that lacks most, by how many jobs, by all; what those apart take; what all takes.
     debt = (0, 0, 0, 0.0, 0.0)
     for job in jobs:
         with_job = debt
-        lacking = floors.get(job, 1) - job.position
+        lacking = (floors.get(job, 1) if floors else 1) - job.position
         if lacking > 0 and job in stepped:
             lacking -= 1
         if lacking > 0:
             rounds, short, total, apart, _ = debt
             if job.unread and job not in stepped:  # to read with the others would hold them up
-                apart += step(job.unread) + lacking * step(1)
+                apart += step(job.unread) + lacking * one
             else:
-                rounds, short, total = max(rounds, lacking), short + 1, total + lacking
-            with_job = (rounds, short, total, apart, min(rounds * step(short), total * step(1)) + apart)
+                rounds, short, total = lacking if lacking > rounds else rounds, short + 1, total + lacking
+            together, singly = rounds * step(short), total * one
+            with_job = (rounds, short, total, apart, (together if together < singly else singly) + apart)
         drawn = begin + with_job[4]
         encode = encode_cost(job.encoding)
         larger = decode(size + 1)
-        together = min(tightest, job.deadline - encodes - encode)
-        if drawn + larger <= together and larger <= batch + alone:
-            size, encodes, tightest, batch = size + 1, encodes + encode, together, larger
+        limit = job.deadline - encodes - encode
+        if tightest < limit:
+            limit = tightest
+        if drawn + larger <= limit and larger <= batch + alone:
+            size, encodes, tightest, batch = size + 1, encodes + encode, limit, larger
         elif drawn + batch + encodes + alone + encode <= job.deadline:
             begin, size, encodes, tightest, batch = begin + batch + encodes, 1, encode, job.deadline - encode, alone
         else:
@@ -114,6 +118,9 @@ def pressing(start: float, jobs: Sequence[Job], costs: Costs, slots: int) -> Seq
     if len(jobs) <= 2 * slots:
         return jobs
     step, alone = costs.step(1), costs.decode(1)
+    waiting = [job for job in jobs if job.slot is None]
+    if max(job.deadline for job in waiting) < start + len(waiting) * (step + alone):
+        return jobs  # as hurried as all those must be: to find out more would take longer than it spares
     work = sum(
         max(job.floor - job.position, 0) * step + costs.step(job.unread) + alone + costs.encode(job.encoding)
         for job in jobs
@@ -121,8 +128,7 @@ def pressing(start: float, jobs: Sequence[Job], costs: Costs, slots: int) -> Seq
     running = [job for job in jobs if job.slot is not None]
     action = MOMENT_S + step_cost(running, costs) + costs.step(slots) + costs.finish(job.encoding for job in running)
     patient = start + work + action
-    waiting = [job for job in jobs if job.slot is None]
     hurried = [job for job in waiting if job.deadline < patient]
     if len(hurried) < slots:
-        hurried = nsmallest(slots, waiting, key=lambda job: job.urgency)
+        hurried = nsmallest(slots, waiting, key=urgency)
     return [*running, *hurried]

@@ -7,14 +7,12 @@ the scheduler does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
 from typing import Protocol
 
 from service.outcomes import StopReason
-from service.scheduler import Costs, Ending, Entry, Job, Plan, plan
+from service.scheduler import Costs, Ending, Entry, Job, Plan, plan, urgency
 
 Order = Callable[[Job], tuple[float, float, str, int]]
-_urgency: Order = attrgetter("urgency")
 
 
 class Policy(Protocol):
@@ -32,7 +30,7 @@ def fifo_full(now: float, jobs: Sequence[Job], costs: Costs, quality: Sequence[f
 
 def edf_full(now: float, jobs: Sequence[Job], costs: Costs, quality: Sequence[float], slots: int) -> Plan:  # noqa: ARG001
     """The same, but the earliest deadline enters first."""
-    return _full_length(jobs, slots, _urgency)
+    return _full_length(jobs, slots, urgency)
 
 
 def fifo_cut(now: float, jobs: Sequence[Job], costs: Costs, quality: Sequence[float], slots: int) -> Plan:  # noqa: ARG001
@@ -91,7 +89,7 @@ def _cut(now: float, running: Sequence[Job], entries: Sequence[Entry], costs: Co
     """Those who could not bear another step before they are finished, all who are due together."""
     due: Sequence[Job] = ()
     ended = now + costs.step(len(running) + len(entries))
-    ordered = sorted((job for job in running if job.position), key=_urgency)
+    ordered = sorted((job for job in running if job.position), key=urgency)
     encodes = 0.0
     for index, job in enumerate(ordered):
         encodes += costs.encode(job.encoding)
@@ -102,7 +100,7 @@ def _cut(now: float, running: Sequence[Job], entries: Sequence[Entry], costs: Co
 
 def _decode(over: Sequence[Job], due: Sequence[Job]) -> Plan | None:
     """End these, in deadline order; None if there is nobody."""
-    ending = sorted({*over, *due}, key=_urgency)
+    ending = sorted({*over, *due}, key=urgency)
     endings = tuple(
         Ending(job, StopReason.COMPLETE if job.position >= job.max_codes else StopReason.DEADLINE) for job in ending
     )

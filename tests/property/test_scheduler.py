@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scheduler_world import KIND, QUALITY, World, costs_of, job
 
 from service.outcomes import StopReason
-from service.scheduler import HIGHEST, LOWEST, NORMAL, Costs, Job, Plan, plan
+from service.scheduler import HIGHEST, LOWEST, NORMAL, Costs, Job, Plan, plan, urgency
 from service.scheduler.timetable import MOMENT_S, floors_within_reach, late_jobs, pressing, step_cost
 
 SLOTS = 8
@@ -192,7 +192,7 @@ def test_where_batches_cost_everyone_who_could_bear_a_full_step_first_is_on_time
 
 def _feasible(jobs: list[Job], costs: Costs, start: float) -> list[Job]:
     """The jobs without those for whom there is no time; what is left uses it up."""
-    jobs = sorted(jobs, key=lambda each: each.urgency)
+    jobs = sorted(jobs, key=urgency)
     while late := list(late_jobs(start, jobs, costs, floors_within_reach(start, jobs, costs))):
         jobs = [each for each in jobs if each not in late]
     return jobs
@@ -217,10 +217,10 @@ def test_who_is_left_out_of_a_decision_is_on_time_whatever_it_is(
         each.slot = slot
     looked_at = pressing(now, jobs, costs, SLOTS)
     assert all(each in looked_at for each in jobs[:running])
-    waiting = sorted((each for each in jobs[running:]), key=lambda each: each.urgency)
+    waiting = sorted((each for each in jobs[running:]), key=urgency)
     assert all(each in looked_at for each in waiting[:SLOTS])
     left_out = [each for each in jobs if each not in looked_at]
-    everybody = sorted(jobs, key=lambda each: each.urgency)
+    everybody = sorted(jobs, key=urgency)
     floors = {each: each.floor for each in jobs}
     longest = max(costs.step(SLOTS) + MOMENT_S, costs.finish(each.encoding for each in jobs[:running]))
     assert not set(left_out) & set(late_jobs(now + longest, everybody, costs, floors))

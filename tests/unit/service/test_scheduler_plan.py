@@ -5,7 +5,7 @@ from __future__ import annotations
 from scheduler_world import KIND, QUALITY, World, costs_of, job
 
 from service.outcomes import StopReason
-from service.scheduler import HIGHEST, LOWEST, Costs, Plan, plan
+from service.scheduler import HIGHEST, LOWEST, Costs, Plan, plan, urgency
 
 STEP, DECODE, ENCODE = 0.001, 0.002, 0.0005
 ALONE = DECODE + ENCODE
@@ -178,7 +178,7 @@ def test_other_models_turns_are_kept_back() -> None:
 
 def test_urgency_is_a_strict_order() -> None:
     jobs = [job("b", 1.0, arrival=0.5), job("a", 1.0, arrival=0.5, index=1), job("a", 1.0, arrival=0.5), job("z", 1.0)]
-    assert [(each.request, each.index) for each in sorted(jobs, key=lambda each: each.urgency)] == [
+    assert [(each.request, each.index) for each in sorted(jobs, key=urgency)] == [
         ("z", 0),
         ("a", 0),
         ("a", 1),
