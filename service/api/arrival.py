@@ -22,7 +22,7 @@ from service.api.door import Door
 from service.api.endpoints import Endpoints, Match
 from service.api.journal import leave
 from service.api.problems import RequestTimeout, service_error
-from service.api.receipt import RECEIVED, Headers, presence_of
+from service.api.receipt import RECEIVED, Headers, presence_of, respond
 from service.api.server import Server
 from service.errors import Malformed, PayloadTooLarge, ServiceError
 from service.metrics import UNKNOWN
@@ -162,7 +162,8 @@ class ArrivalMiddleware:
                 return
             response = exchange.refuse(error, scope)
             if exchange.status is None:
-                await response(scope, receive, _Sender(send, exchange))
+                headers = [*response.raw_headers, *exchange.begin(response.status_code)]
+                await respond(scope, send, response.status_code, headers, bytes(response.body))
 
     def _limit(self, scope: Scope) -> int:
         """The most bytes of a body: pictures and sounds may be larger than what this process looks into."""

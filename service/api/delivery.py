@@ -52,7 +52,7 @@ class Delivery(Response):
         """Send it."""
         start = self._clock.now()
         more = scope["state"]["exchange"].begin(self.status_code)
-        await respond(scope, send, [*self.raw_headers, *more], self._content)
+        await respond(scope, send, self.status_code, [*self.raw_headers, *more], self._content)
         self.handed_over(self._clock.now() - start > STALL_SECONDS)
 
 

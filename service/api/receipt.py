@@ -55,22 +55,22 @@ class Presence:
             self._act()
 
 
-async def respond(scope: Scope, send: Send, headers: Headers, body: bytes) -> None:
-    """Send a complete response of status 200. `headers` must be well formed, and say how long the body is.
+async def respond(scope: Scope, send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Send a complete response. `headers` must be well formed, in small letters, and say how long the body is.
 
     A connection of this process writes all of it at once. By two messages of ASGI it would be two writes, each of them
     a call to the system and a packet that wakes up the client.
     """
     cycle = _cycle_of(scope)
-    if cycle is None:
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if cycle is None or cycle.scope["method"] == "HEAD" or any(name == b"connection" for name, _ in headers):
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         return
     if cycle.flow.write_paused:
         await cycle.flow.drain()
     if cycle.disconnected:
         return
-    lines = [STATUS_LINE[200]]
+    lines = [STATUS_LINE[status]]
     for name, value in (*cycle.default_headers, *headers):
         lines += (name, b": ", value, b"\r\n")
     if not cycle.keep_alive:

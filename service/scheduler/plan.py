@@ -37,6 +37,7 @@ from service.scheduler.timetable import (
 
 
 _LEAST_SHARE = 0.3  # of those who could step, that do
+_NEARLY_BEST = 1.25  # times what a sample costs in the best batch
 
 
 def plan(
@@ -244,7 +245,7 @@ def _progress(view: _View) -> Plan:
         return Plan(enter=view.entries, step=tuple(catching_up))
     due = _due(view)
     if due:
-        batch = first_batch(view.now, due, view.costs)
+        batch = _filled(view, first_batch(view.now, due, view.costs))
         return Plan(decode=tuple(Ending(job, view.over.get(job, StopReason.DEADLINE)) for job in batch))
     if view.floors:  # not all can be kept after all
         return _progress(replace(view, floors={}))
@@ -304,6 +305,34 @@ def _due(view: _View) -> Sequence[Job]:
         if not late:
             return due
         due = sorted([*due, *late], key=urgency)
+
+
+def _filled(view: _View, batch: Sequence[Job]) -> Sequence[Job]:
+    """A batch that is decoded for want of time, with others who may end now, if everyone else can bear it.
+
+    Where so many wait that nobody can draw on, those who stay would only be decoded a little later, a few at a time, and
+    small batches are what makes time short. Who is late already takes what is left of a batch in any case.
+    """
+    if len(view.heeded) <= 2 * len(view.bound):
+        return batch
+    ends = set(batch).union(view.over)
+    late = sorted(ends.difference(batch), key=urgency)
+    more = [job for job in view.bound if job not in ends and job.position >= view.floors.get(job, 1)]
+    everyone = [*batch, *late, *more][: _worthwhile(batch, view.costs)]
+    leaving = set(everyone)
+    others = [job for job in view.heeded if job not in leaving]
+    return everyone if view.bears(_finish(everyone, view.costs), others) else batch
+
+
+def _worthwhile(batch: Sequence[Job], costs: Costs) -> int:
+    """The size up to which larger batches spare time worth speaking of, or to which this one is padded anyway."""
+    encode, decode = costs.usual.encode(batch[0].encoding), costs.usual.decode
+    buckets = costs.decodes.buckets
+    shares = [decode(size) / size + encode for size in buckets]
+    best = min(shares)
+    enough = next(size for size, share in zip(buckets, shares, strict=True) if share <= _NEARLY_BEST * best)
+    padded = next((size for size in buckets if size >= len(batch)), len(batch))
+    return max(enough, padded)
 
 
 def _up_to_last(jobs: Sequence[Job], named: Collection[Job]) -> Sequence[Job]:
