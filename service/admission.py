@@ -12,8 +12,8 @@ from service.backlog import Backlog
 from service.errors import DeadlineInfeasible, Draining, Overloaded, WorkerLost
 
 # In turns of a busy worker: what one late answer adds, and the most there is.
-_WARNED, _MOST_CAUTIOUS = 0.25, 2.0
-_LATE_SHARE = 0.01
+_WARNED, _MOST_CAUTIOUS = 0.5, 6.0
+_LATE_SHARE = 0.002
 
 
 class Prospect(NamedTuple):
@@ -104,8 +104,8 @@ class Admission:
         """Learn whether the answer of a request that was let in was late.
 
         What was counted on can be wrong in many ways: batches turn out smaller, the machine is shared, this process is
-        slow. All of them show in this. A late answer makes the door narrower by as much as a hundred prompt ones open
-        it again, so that it settles where one in a hundred would be late, wherever that is.
+        slow. All of them show in this. A late answer makes the door narrower by as much as five hundred prompt ones
+        open it again, so that it settles where one in five hundred would be late, wherever that is.
 
         Args:
             least: whether it had no more than its floor. One that had could have been stopped sooner: it is late for
