@@ -10,7 +10,8 @@ In words:
    fill a smaller batch, those below their floor before those whose next code is worth most. To decide takes longer than
    some models' step: as many codes are drawn at once as everyone can bear, and as are over in a moment.
 5. If they can bear none, somebody is short of time. Those among the most urgent who still owe codes to their floor step
-   without the others, where a smaller batch is quicker; those who owe nothing are decoded now (`deadline`).
+   without the others, where a smaller batch is quicker; those who owe nothing are decoded now (`deadline`), and where
+   the queue is long, others who owe nothing with them, as many as make a batch worth its time.
 
 "Can bear" is always the same question, put to the timetable: were everyone, once this is over, brought to their floor
 and finished in deadline order, would anyone be late? The timetable counts with high quantiles of the costs.
@@ -21,9 +22,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from math import inf
 
 from service.outcomes import StopReason
-from service.scheduler.costs import Costs
+from service.scheduler.costs import Costs, Rates
 from service.scheduler.jobs import Ending, Entry, Job, Plan, urgency
 from service.scheduler.timetable import (
     MOMENT_S,
@@ -34,7 +36,6 @@ from service.scheduler.timetable import (
     pressing,
     step_cost,
 )
-
 
 _LEAST_SHARE = 0.3  # of those who could step, that do
 _NEARLY_BEST = 1.25  # times what a sample costs in the best batch
@@ -310,8 +311,8 @@ def _due(view: _View) -> Sequence[Job]:
 def _filled(view: _View, batch: Sequence[Job]) -> Sequence[Job]:
     """A batch that is decoded for want of time, with others who may end now, if everyone else can bear it.
 
-    Where so many wait that nobody can draw on, those who stay would only be decoded a little later, a few at a time, and
-    small batches are what makes time short. Who is late already takes what is left of a batch in any case.
+    Where the queue is longer than the slots, those who stay would only be decoded a little later, a few at a time, and
+    small batches are what makes time short. Who is late already, and holds a slot for nothing, comes first.
     """
     if len(view.heeded) <= 2 * len(view.bound):
         return batch
@@ -319,9 +320,27 @@ def _filled(view: _View, batch: Sequence[Job]) -> Sequence[Job]:
     late = sorted(ends.difference(batch), key=urgency)
     more = [job for job in view.bound if job not in ends and job.position >= view.floors.get(job, 1)]
     everyone = [*batch, *late, *more][: _worthwhile(batch, view.costs)]
-    leaving = set(everyone)
-    others = [job for job in view.heeded if job not in leaving]
-    return everyone if view.bears(_finish(everyone, view.costs), others) else batch
+    usual = view.costs.usual
+    latest = _latest_end(view.now, batch, usual)
+
+    def bear(part: Sequence[Job]) -> bool:
+        if view.now + usual.decode(len(part)) > latest:
+            return False
+        leaving = set(part)
+        return view.bears(_finish(part, view.costs), [job for job in view.heeded if job not in leaving])
+
+    joined = _largest(everyone, bear)
+    return joined if len(joined) > len(batch) else batch
+
+
+def _latest_end(now: float, batch: Sequence[Job], costs: Rates) -> float:
+    """When the decode of these must be over, encoded as they are in this order; who is late anyway does not count."""
+    ends, encodes, decoded = inf, 0.0, now + costs.decode(len(batch))
+    for job in batch:
+        encodes += costs.encode(job.encoding)
+        if decoded + encodes <= job.deadline:
+            ends = min(ends, job.deadline - encodes)
+    return ends
 
 
 def _worthwhile(batch: Sequence[Job], costs: Costs) -> int:

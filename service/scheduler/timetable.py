@@ -58,8 +58,7 @@ def late_jobs(
         encode = encode_cost(job.encoding)
         larger = decode(size + 1)
         limit = job.deadline - encodes - encode
-        if tightest < limit:
-            limit = tightest
+        limit = min(limit, tightest)
         if drawn + larger <= limit and larger <= batch + alone:
             size, encodes, tightest, batch = size + 1, encodes + encode, limit, larger
         elif drawn + batch + encodes + alone + encode <= job.deadline:

@@ -55,6 +55,16 @@ def test_a_job_that_could_not_bear_the_decodes_of_the_others_joins_them() -> Non
     assert [ending.job for ending in chosen.decode] == [due, near]
 
 
+def test_where_many_wait_a_decode_is_joined_by_who_owes_nothing_and_by_who_is_late() -> None:
+    due, far = job("due", 0.1, slot=0, position=3), job("far", 1.0, slot=1, position=3)
+    new, late = job("new", 1.0, slot=2), job("late", 0.095, slot=3, position=3)
+    now = 0.1 - ALONE - STEP / 2
+    queue = [job(f"{index}", 0.13) for index in range(8)]
+    for waiting, together in ((queue[:2], {due}), (queue, {due, far, late})):
+        chosen = plan(now, [due, far, new, late, *waiting], flat(), QUALITY, 4)
+        assert {ending.job for ending in chosen.decode} == together
+
+
 def test_a_decode_is_not_joined_by_whom_it_would_make_the_others_late_for() -> None:
     first = job("first", 0.1, slot=0, position=3)
     others = [job(f"{index}", 0.1 + 8 * DECODE, slot=1 + index, position=3) for index in range(3)]
