@@ -93,6 +93,7 @@ class Crew:
         self._told: str | None = None  # why none was replaced
         self._doubted: Collection[Path] = ()  # what was new in a candidate that died
         self._tasks: list[asyncio.Task[None]] = []
+        self._unhalted: list[asyncio.Task[None]] = []
 
     @property
     def active(self) -> list[Supervisor]:
@@ -120,6 +121,7 @@ class Crew:
         self._tasks = [asyncio.create_task(each) for each in (watchdog.run(), self._watcher.run(), self._keep_up())]
         for task in self._tasks:
             task.add_done_callback(_tell_failure)
+        self._unhalted = [*self._tasks]
 
     def rescan(self) -> None:
         """Look at the bundles now, and try again what has failed."""
@@ -127,9 +129,11 @@ class Crew:
 
     def halt(self) -> None:
         """Replace nothing any more; a process that is only loading is ended."""
-        for task in self._tasks:
-            if not task.cancelling():  # a second time would keep it from tidying up
-                task.cancel()
+        # Only once, since a second time would keep them from tidying up. Tasks cannot be asked whether they were: one whose
+        # own timeout has just expired says so, too.
+        ending, self._unhalted = self._unhalted, []
+        for task in ending:
+            task.cancel()
 
     async def close(self) -> None:
         """End every process."""

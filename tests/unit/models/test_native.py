@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.autoencoder import OrderedVQVAE
+from models.bundle.manifest import Manifest
 from models.bundle.networks import Networks, load_networks
+from models.bundle.reader import find_bundles, read_any_manifest
 from models.config import AutoencoderConfig, Media, TransformerConfig
 from models.errors import DeviceError
 from models.native import library
@@ -281,7 +283,7 @@ def test_in_eight_bits_media_are_near(instructions: str, shape: Shape) -> None:
 
 
 def test_the_shipped_bundles_come_out_as_by_the_reference() -> None:
-    bundles = [path.parent for path in sorted(Path(PRETRAINED).glob("*/bundle.json"))]
+    bundles = [each for each in find_bundles(Path(PRETRAINED)) if isinstance(read_any_manifest(each), Manifest)]
     assert bundles
     for bundle in bundles:
         networks = load_networks(bundle)

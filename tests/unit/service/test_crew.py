@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bundle_folder import alias, put, remove
@@ -405,6 +406,30 @@ async def test_shutting_down_ends_a_process_that_is_loading(one: Stage, folder: 
     await closing
     assert isinstance(await ticket.answer(), messages.Result)
     assert one.alive == []
+
+
+async def test_shutting_down_ends_the_watch_even_in_the_moment_in_which_its_pause_is_over(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    loop = asyncio.get_running_loop()
+    closing: list[asyncio.Task[None]] = []
+
+    def pause(_seconds: float | None) -> asyncio.Timeout:
+        if closing:
+            return asyncio.timeout(None)
+        over = loop.time() + 0.01
+        loop.call_at(over, lambda: closing or closing.append(asyncio.create_task(built.pool.close())))
+        return asyncio.timeout_at(
+            over + 1e-9
+        )  # in the same turn of the event loop: the end is heard before what it ends
+
+    async with stage(monkeypatch, folder) as built:
+        own = SimpleNamespace(timeout=pause, Event=asyncio.Event, to_thread=asyncio.to_thread)
+        monkeypatch.setattr("service.registry.watcher.asyncio", own)
+        built.pool.rescan()  # ends the pause that has begun; the next one is ours
+        await until(lambda: bool(closing))
+        async with asyncio.timeout(5):
+            await closing[0]
 
 
 async def test_shutting_down_drains_the_retiring_and_the_new(one: Stage, folder: Path, tiny_bundle: Path) -> None:
