@@ -129,8 +129,8 @@ class Crew:
 
     def halt(self) -> None:
         """Replace nothing any more; a process that is only loading is ended."""
-        # Only once, since a second time would keep them from tidying up. Tasks cannot be asked whether they were: one whose
-        # own timeout has just expired says so, too.
+        # Only once, since a second time would keep them from tidying up. They cannot be asked whether they were: a task
+        # whose own timeout has just expired says so, too.
         ending, self._unhalted = self._unhalted, []
         for task in ending:
             task.cancel()

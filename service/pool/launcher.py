@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -54,4 +55,10 @@ class Launcher:
             raise WorkerStartError("there is no bundle that can be loaded")
         for bundle in bundles:
             arguments += ["--bundle", str(bundle)]
-        return [*arguments, *["--strict"] * strict, *["--aside"] * aside]
+        modest = settings.workers * settings.threads >= _processors()
+        return [*arguments, *["--strict"] * strict, *["--aside"] * aside, *["--modest"] * modest]
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import os
 import socket
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from service.worker.warmup import kinds_of, warm_up
 
 _logger = logging.getLogger(__name__)
 
+_MODESTY = 5
 _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of NVIDIA, of GPUs under WSL, of AMD
 
 
@@ -52,6 +54,8 @@ def main(arguments: Sequence[str]) -> int:
     shutdown = Shutdown()
     shutdown.ignore_interrupts()
     channel = Channel[ToWorker](socket.socket(fileno=options.connection), ToWorker, shutdown.wake)
+    if options.modest:
+        os.nice(_MODESTY)  # time lost here costs codes; there it costs deadlines
     try:
         loaded = in_spare_time(partial(_load, options, channel)) if options.aside else _load(options, channel)
     except AnytimeError as error:
@@ -87,6 +91,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--index", required=True, type=int, help="number of this worker, for its share of the devices")
     parser.add_argument("--strict", action="store_true", help="start with all bundles or not at all")
     parser.add_argument("--aside", action="store_true", help="load and measure in the time that others leave")
+    parser.add_argument(
+        "--modest", action="store_true", help="leave the processors to the API process where it wants one"
+    )
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--executor", choices=["auto", *NAMES], default="auto")
     parser.add_argument("--threads", type=int, default=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import signal
 import socket
 import subprocess
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
+from bench.processes import workers
 from factories import tiny_manifest, tiny_networks
 from PIL import Image
 from server_process import COMMAND, ROOT, ServerProcess, running_server
@@ -60,6 +63,19 @@ def test_says_where_it_is_and_what_it_serves(server: ServerProcess) -> None:
     model = httpx.get(f"{server.url}/v1/models/slow").json()
     assert (model["codes"], model["media"]["shape"]) == (SLOW_CODES, [1, 8, 8])
     assert model["minimum_deadline_ms"] > 0
+
+
+def test_a_worker_comes_after_the_api_process_if_it_leaves_that_no_processor(
+    server: ServerProcess, slow_bundle: Path, tmp_path: Path
+) -> None:
+    processors = len(os.sched_getaffinity(0))
+    with running_server(slow_bundle, tmp_path, "--threads", str(processors)) as greedy:
+        (worker,) = workers(greedy.process.pid)
+        assert worker.nice() > psutil.Process(greedy.process.pid).nice()
+        assert generate(greedy.url, deadline_ms=200).status_code == 200
+    if processors > 1:
+        (worker,) = workers(server.process.pid)
+        assert worker.nice() == psutil.Process(server.process.pid).nice()
 
 
 def test_more_time_is_more_of_the_same(server: ServerProcess) -> None:

@@ -12,7 +12,8 @@ from models.bundle.manifest import Manifest
 from models.bundle.networks import load_hierarchy, load_networks
 from models.bundle.reader import find_bundles, read_any_manifest
 from training.evaluation.provenance import recipe_of
-from training.recipe import HierarchicalRecipe, load_any_recipe, load_recipe, parse_as
+from training.hierarchical.recipe import HierarchicalRecipe
+from training.recipe import load_any_recipe, load_recipe, parse_as
 
 PRETRAINED = Path(__file__).parents[2] / "models" / "pretrained"
 BUNDLES = find_bundles(PRETRAINED)

@@ -414,14 +414,15 @@ async def test_shutting_down_ends_the_watch_even_in_the_moment_in_which_its_paus
     loop = asyncio.get_running_loop()
     closing: list[asyncio.Task[None]] = []
 
+    def close() -> None:
+        closing.append(asyncio.create_task(built.pool.close()))
+
     def pause(_seconds: float | None) -> asyncio.Timeout:
         if closing:
             return asyncio.timeout(None)
         over = loop.time() + 0.01
-        loop.call_at(over, lambda: closing or closing.append(asyncio.create_task(built.pool.close())))
-        return asyncio.timeout_at(
-            over + 1e-9
-        )  # in the same turn of the event loop: the end is heard before what it ends
+        loop.call_at(over, close)
+        return asyncio.timeout_at(over + 1e-9)  # in one turn of the event loop, but after that
 
     async with stage(monkeypatch, folder) as built:
         own = SimpleNamespace(timeout=pause, Event=asyncio.Event, to_thread=asyncio.to_thread)
