@@ -26,7 +26,7 @@ def load_model(
     Args:
         device: "cpu", "cuda" or "cuda:INDEX".
         slots: samples in progress at once.
-        executor: see `choice.choose`, which also looks at what the bundle says of eight bits.
+        executor: see `choice.choose`, which also looks at what the bundle says of eight bits; of ordered models.
         threads: of this process for PyTorch, which the first model decides; as they are if None.
 
     Raises:
@@ -35,8 +35,7 @@ def load_model(
     """
     manifest = verify_any_bundle(path)
     if isinstance(manifest, HierarchicalManifest):
-        name = choice.choose_for_hierarchy(executor)
-        _logger.info("%s: executor %s", manifest.name, name)
+        _tell_of_hierarchy(manifest, executor)
         return manifest, _hierarchical(path, manifest, device, slots, threads)
     name = choice.choose(manifest.prior.kind, device, executor, manifest.eight_bit)
     if name in choice.BY_TORCH:
@@ -45,6 +44,14 @@ def load_model(
         model = choice.build_without_torch(name, Parameters.of_bundle(path, manifest), slots)
     _logger.info("%s: executor %s", manifest.name, model.executor.name)
     return manifest, model
+
+
+def _tell_of_hierarchy(manifest: HierarchicalManifest, wanted: str) -> None:
+    """Log the executor of a hierarchical model, which has but one: what is wanted is for those beside it."""
+    if wanted in {choice.AUTO, choice.FULL, choice.REFERENCE}:
+        _logger.info("%s: executor %s", manifest.name, choice.REFERENCE)
+    else:
+        _logger.warning("%s: executor %s, not %s: hierarchies have no other", manifest.name, choice.REFERENCE, wanted)
 
 
 def _by_torch(

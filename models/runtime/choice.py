@@ -62,17 +62,6 @@ def choose(kind: str, device: str, wanted: str = FULL, check: EightBitCheck | No
     return EIGHT_BIT if wanted == AUTO and check is not None and check.passed else NATIVE
 
 
-def choose_for_hierarchy(wanted: str) -> str:
-    """The same for a hierarchical model, for which there is the plain executor alone.
-
-    Raises:
-        DeviceError: if another is asked for by name.
-    """
-    if wanted not in {AUTO, FULL, REFERENCE}:
-        raise DeviceError(f"the executor {wanted} was asked for, but hierarchical models have none but {REFERENCE}")
-    return REFERENCE
-
-
 def build_without_torch(name: str, parameters: Parameters, slots: int) -> OrderedModel:
     """A model with so many slots, by an executor that was chosen and is none of `BY_TORCH`.
 

@@ -149,7 +149,7 @@ def api(
         _check_folder(file)
     wish = Wish(_numbers(rate, "--rate"), concurrency, seconds, warmup, model, api_key)
     if url is None:
-        with null_server(bundles or PRETRAINED, profile) as launched:
+        with null_server(bundles or PRETRAINED / "fashion-mnist", profile) as launched:
             report = run(launched.url, launched, wish, profiled=profile is not None)
     else:
         report = run(url, None, wish)

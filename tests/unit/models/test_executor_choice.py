@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 from factories import PRIORS, tiny_manifest, tiny_networks, write_tiny_bundle
+from toy_hierarchy import toy_values
 
 from models.bundle.manifest import EIGHT_BIT_LIMIT, EIGHT_BIT_REVISION, EightBitCheck, EightBitDistance, Manifest
 from models.bundle.writer import record_eight_bit
 from models.errors import DeviceError
 from models.native import library
 from models.runtime import load_model
-from models.runtime.choice import choose, choose_for_hierarchy
+from models.runtime.choice import choose
 from models.runtime.executors import build_model
 from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import SampleRequest
+from training.hierarchical.recipe import HierarchicalRecipe
+from training.random_bundle import write_random_bundle
 
 NETWORKS = tiny_networks()
 
@@ -122,12 +125,14 @@ def test_with_eight_bits_a_shorter_answer_is_a_prefix_of_a_longer_one(tmp_path: 
         model.release(0)
 
 
-@pytest.mark.parametrize("wanted", ["auto", "full", "reference"])
-def test_hierarchies_are_computed_by_the_reference(wanted: str) -> None:
-    assert choose_for_hierarchy(wanted) == "reference"
-
-
-@pytest.mark.parametrize("wanted", ["native", "native-int8", "graphs", "null"])
-def test_hierarchies_have_no_other_executor(wanted: str) -> None:
-    with pytest.raises(DeviceError, match=f"{wanted} was asked for, but hierarchical models"):
-        choose_for_hierarchy(wanted)
+@pytest.mark.parametrize(("wanted", "level"), [("auto", "INFO"), ("native", "WARNING")])
+def test_hierarchies_are_computed_by_the_reference_whatever_the_others_beside_them_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, wanted: str, level: str
+) -> None:
+    write_random_bundle(tmp_path / "toy", HierarchicalRecipe.model_validate(toy_values()), 0)
+    with caplog.at_level(logging.INFO, "models.runtime"):
+        manifest, model = load_model(tmp_path / "toy", slots=1, executor=wanted)
+    assert model.total_codes == manifest.codes
+    (said,) = caplog.records
+    assert said.levelname == level
+    assert "executor reference" in said.message
