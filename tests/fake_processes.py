@@ -12,7 +12,7 @@ import pytest
 from live_server import until
 from real_pool import Observer
 
-from models.bundle.reader import read_manifest
+from models.bundle.reader import read_any_manifest
 from service import messages
 from service.pool import Generation, Pool, Ticket, WorkerStartError
 from service.pool.process import WorkerProcess
@@ -29,7 +29,7 @@ class FakeProcess:
 
     def __init__(self, bundles: Iterable[Path], *, strict: bool, aside: bool) -> None:
         self.bundles = [path for path in bundles if path.exists()]
-        self.models = [read_manifest(path).reference for path in self.bundles]
+        self.models = [read_any_manifest(path).reference for path in self.bundles]
         self.strict = strict
         self.aside = aside
         self.pid = 0
@@ -44,7 +44,7 @@ class FakeProcess:
     def become_ready(self, failed: dict[Path, str] | None = None) -> None:
         """Say that all bundles are loaded but those that failed."""
         failed = failed or {}
-        names = [read_manifest(path).identity for path in self.bundles if path not in failed]
+        names = [read_any_manifest(path).identity for path in self.bundles if path not in failed]
         slots, minimums = dict.fromkeys(names, 8), dict.fromkeys(names, _MINIMUM)
         self._first.set_result(messages.Ready("cpu", slots, minimums, {str(path): why for path, why in failed.items()}))
 

@@ -122,6 +122,8 @@ class Crew:
         for task in self._tasks:
             task.add_done_callback(_tell_failure)
         self._unhalted = [*self._tasks]
+        if self._registry.unseen:
+            self._watcher.look_now()
 
     def rescan(self) -> None:
         """Look at the bundles now, and try again what has failed."""

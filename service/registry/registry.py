@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
+from models.bundle.hierarchical import HierarchicalManifest
 from models.bundle.reader import AnyManifest
 from models.errors import BundleError
 from service.registry.catalogue import Catalogue
@@ -84,6 +85,23 @@ class Registry:
         for path in self._settled:
             if problem := self._problem(path):
                 raise BundleError(path, problem)
+        for path in self._slow(first):
+            del self._settled[path]
+
+    def _slow(self, first: Look) -> Collection[Path]:
+        """Those for which no other need wait at the start, as hierarchies take seconds: the next look takes them in."""
+        meant = {target.partition("@")[0] for target in self._aliases.values()}
+        slow = [
+            path
+            for path, sight in first.sights.items()
+            if isinstance(sight.manifest, HierarchicalManifest) and sight.manifest.name not in meant
+        ]
+        return slow if len(slow) < len(first.sights) else ()
+
+    @property
+    def unseen(self) -> bool:
+        """Whether there is something that only another look will take in."""
+        return self._last is not None and self._last.sights.keys() != self._settled.keys()
 
     @property
     def last(self) -> Look | None:

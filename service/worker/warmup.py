@@ -19,6 +19,7 @@ _logger = logging.getLogger(__name__)
 
 _DISCARDED = 2  # the first runs allocate, compile and fill caches
 _MEASURED = 8
+_LONG_S, _ENOUGH_S = 0.1, 0.2  # of one measurement, to which a first run adds little; of all those of a bucket
 _SCALES = (1, 8)
 _CACHE_BYTES = 1 << 24  # more than a core has to itself
 
@@ -32,9 +33,10 @@ def warm_up(model: AnytimeModel, encode: Encode, kinds: Sequence[Kind], clock: C
     Buckets for which the device has too little memory are done without, unless that is the smallest.
     """
     costs = Costs(model.buckets)
+    takes = 0.0
     for bucket in model.buckets:
         try:
-            decoded = _measure_bucket(model, bucket, costs, clock)
+            decoded, takes = _measure_bucket(model, bucket, costs, clock, takes)
         except Exception as error:
             if not is_out_of_memory(error) or bucket == model.buckets[0]:
                 raise
@@ -50,13 +52,27 @@ def warm_up(model: AnytimeModel, encode: Encode, kinds: Sequence[Kind], clock: C
     return costs
 
 
-def _measure_bucket(model: AnytimeModel, bucket: int, costs: Costs, clock: Clock) -> Decoded:
-    for _ in range(_DISCARDED):
+def _measure_bucket(
+    model: AnytimeModel, bucket: int, costs: Costs, clock: Clock, before: float
+) -> tuple[Decoded, float]:
+    """What a bucket takes, observed a few times; where that is long, less often, for a start should be short.
+
+    Args:
+        before: seconds that one measurement of the bucket below took.
+
+    Returns:
+        What was decoded last, and how long the last measurement took.
+    """
+    for _ in range(_DISCARDED if before < _LONG_S else 0):
         measure_model(model, bucket, Costs(model.buckets), clock)
+    start = clock.now()
     for _ in range(_MEASURED):
         _empty_caches()
+        began = clock.now()
         decoded = measure_model(model, bucket, costs, clock)
-    return decoded
+        if clock.now() - start >= _ENOUGH_S:
+            break
+    return decoded, clock.now() - began
 
 
 def kinds_of(media: Media) -> list[Kind]:

@@ -13,6 +13,7 @@ import pytest
 from bundle_folder import alias, put, remove
 from fake_processes import Stage, settled, stage
 from live_server import until
+from toy_hierarchy import toy_values
 
 from models.bundle.manifest import PRIOR
 from service import messages
@@ -20,6 +21,8 @@ from service.errors import Draining, WorkerLost
 from service.outcomes import Loss
 from service.pool import Ticket
 from service.pool.child import WorkerDied, WorkerNotReady
+from training.hierarchical.recipe import HierarchicalRecipe
+from training.random_bundle import write_random_bundle
 
 
 @pytest.fixture
@@ -80,6 +83,23 @@ async def test_another_process_takes_over_and_the_old_one_ends_what_it_has(
     assert one.observer.up == {0: True}
     assert one.observer.restarts == 0
     assert not old.got(messages.Drain)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+async def test_nobody_waits_for_a_hierarchy_that_starts_beside_others(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, beside: bool
+) -> None:
+    write_random_bundle(folder / "slow", HierarchicalRecipe.model_validate(toy_values()), 0)
+    if not beside:
+        shutil.rmtree(folder / "m")
+    async with stage(monkeypatch, folder) as built:
+        loaded = [[path.name for path in process.bundles] for process in built.started]
+        if beside:
+            assert loaded[0] == ["m"]
+            (await built.number(2)).become_ready()
+            await until(lambda: built.served == ["m@1", "toy-hierarchy@untrained"])
+        else:
+            assert loaded == [["slow"]]
 
 
 async def test_what_only_the_old_one_has_stays_with_it(one: Stage, folder: Path, tiny_bundle: Path) -> None:
