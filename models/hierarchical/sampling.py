@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,10 +46,17 @@ class GridSampler:
     def __init__(self, network: GatedPixelCNN, grid: Grid, slots: int, *, spatial: bool) -> None:
         self.grid = grid
         device = network.head.weight.device
-        self._stepper = IncrementalPixelCNN(network, grid.height, grid.width, slots, spatial=spatial)
+        # One more than there are, for rows that nobody needs: of copies of a slot, each of which may round in a way of
+        # its own, there is no telling which is remembered.
+        self._stepper = IncrementalPixelCNN(network, grid.height, grid.width, slots + 1, spatial=spatial)
+        self._spare, self._spare_place = (
+            slots,
+            min(1, grid.width - 1),
+        )  # at which no row begins, if there is such a place
         self._table = SlotTable(slots, grid.places)
-        self._draws = Draws(grid, slots, device)
-        self._symbols = torch.zeros(slots, grid.channels, grid.places, dtype=torch.int64, device=device)
+        self._draws = Draws(grid, slots + 1, device)
+        self._draws.begin(self._spare, Draw(1.0, grid.values, 1.0, np.zeros(grid.symbols)))
+        self._symbols = torch.zeros(slots + 1, grid.channels, grid.places, dtype=torch.int64, device=device)
         self.buckets = agreeing_buckets(slots, power_of_two_buckets(slots), self._trial)
 
     @property
@@ -83,7 +91,7 @@ class GridSampler:
         """
         self._table.check_can_step(slots)
         rows = self._rows(slots)
-        places = [self._table.position(slot) for slot in rows]
+        places = [self._spare_place if slot == self._spare else self._table.position(slot) for slot in rows]
         drawn = self._stepper.step(rows, places, self._draws.choose(rows, places))
         self._symbols[rows, :, places] = drawn
         self._table.advance(slots)
@@ -128,12 +136,12 @@ class GridSampler:
         return symbols
 
     def _rows(self, slots: Sequence[int]) -> list[int]:
-        """The slots, and some of them again up to a batch size; in the full table every slot has its own row."""
+        """The slots, and the spare one up to a batch size; in the full table every slot has its own row."""
         bucket = self.buckets[bisect_left(self.buckets, len(slots))]
         if bucket == self.slots:
             chosen = set(slots)
-            return [slot if slot in chosen else slots[0] for slot in range(bucket)]
-        return [*slots, *[slots[-1]] * (bucket - len(slots))]
+            return [slot if slot in chosen else self._spare for slot in range(bucket)]
+        return [*slots, *[self._spare] * (bucket - len(slots))]
 
     def _trial(self, bucket: int) -> Tensor:
         """Logits of the first places of all slots, in batches of a size: (rounds, places, slots, C, V).
