@@ -16,7 +16,7 @@ from models.hierarchical.hierarchy import Hierarchy
 from models.hierarchical.incremental import IncrementalPixelCNN
 from models.hierarchical.pixelcnn import GatedPixelCNN
 from models.runtime.buckets import power_of_two_buckets
-from models.runtime.determinism import agreeing_buckets, chunks
+from models.runtime.determinism import agreeing_buckets
 from models.runtime.executor import Draw
 from models.runtime.protocol import SampleRequest
 from models.runtime.randomness import code_uniforms
@@ -49,10 +49,8 @@ class GridSampler:
         # One more than there are, for rows that nobody needs: of copies of a slot, each of which may round in a way of
         # its own, there is no telling which is remembered.
         self._stepper = IncrementalPixelCNN(network, grid.height, grid.width, slots + 1, spatial=spatial)
-        self._spare, self._spare_place = (
-            slots,
-            min(1, grid.width - 1),
-        )  # at which no row begins, if there is such a place
+        self._spare = slots
+        self._spare_place = min(1, grid.width - 1)  # at which no row begins, if there is such a place
         self._table = SlotTable(slots, grid.places)
         self._draws = Draws(grid, slots + 1, device)
         self._draws.begin(self._spare, Draw(1.0, grid.values, 1.0, np.zeros(grid.symbols)))
@@ -154,19 +152,21 @@ class GridSampler:
     def _trial_round(self, bucket: int, seed: int) -> Tensor:
         places, channels = min(self.grid.places, 2), self.grid.channels
         generator = torch.Generator().manual_seed(seed)
-        symbols = torch.randint(self.grid.values, (places, self.slots, channels), generator=generator)
-        found = torch.zeros(places, self.slots, channels, self.grid.values, dtype=torch.float64)
+        symbols = torch.randint(self.grid.values, (places, self.slots + 1, channels), generator=generator)
+        found = torch.zeros(places, self.slots + 1, channels, self.grid.values, dtype=torch.float64)
         for slot in range(self.slots):
             self._stepper.begin_with_noise(slot, seed * self.slots + slot)
         for place in range(places):
-            for rows in chunks(self.slots, bucket):
+            for start in range(0, self.slots, bucket):
+                mine = list(range(start, min(start + bucket, self.slots)))
+                rows = [*mine, *[self._spare] * (bucket - len(mine))]
 
                 def given(logits: Tensor, channel: int, place: int = place, rows: list[int] = rows) -> Tensor:
                     found[place, rows, channel] = logits.double().cpu()
                     return symbols[place, rows, channel].to(logits.device)
 
-                self._stepper.step(rows, [place] * len(rows), given)
-        return found
+                self._stepper.step(rows, [place if slot < self._spare else self._spare_place for slot in rows], given)
+        return found[:, : self.slots]
 
 
 def hows(requests: Sequence[SampleRequest], grids: Sequence[Grid], first: Sequence[int], index: int) -> list[Draw]:

@@ -7,10 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import hypot
 from operator import add, attrgetter
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-Kind: TypeAlias = tuple[str, int]
-"""How a sample is encoded: format and scale."""
+from service.scheduler.tables import BatchTable, Kind, KindTable
 
 WINDOW = 128
 HISTORY = 4096
@@ -83,38 +82,6 @@ class Window:
         return Duration(ordered[(last + 1) // 2], ordered[int(LIKELY * last)], ordered[int(HIGH * last)])
 
 
-class _Kinds(dict[Kind, float]):
-    """Seconds by kind. The scheduler looks up tens of thousands a second; what is missing is calculated."""
-
-    def __init__(self, calculate: Callable[[Kind], float]) -> None:
-        self._calculate = calculate
-
-    def __missing__(self, kind: Kind) -> float:
-        seconds = self[kind] = self._calculate(kind)
-        return seconds
-
-
-class _Batches(dict[int, float]):
-    """Seconds by batch size, looked up as often; a batch that is larger than any bucket is several calls.
-
-    Args:
-        calculate: of every batch from none to the largest bucket.
-    """
-
-    def __init__(self, calculate: Callable[[], Sequence[float]]) -> None:
-        self._calculate = calculate
-        self._largest = 0
-
-    def __missing__(self, batch: int) -> float:
-        if not self:
-            known = self._calculate()
-            self._largest = len(known) - 1
-            self.update(enumerate(known))
-            return self[batch]
-        seconds = self[batch] = self[self._largest] + self[batch - self._largest]
-        return seconds
-
-
 class _StageCosts:
     """What one operation costs in one stage by batch size, one window per bucket; see `BatchCosts`."""
 
@@ -180,8 +147,8 @@ class BatchCosts:
         self._stages: dict[int, _StageCosts] = {}
         self._bucket_of = [bisect_left(self.buckets, batch) for batch in range(self.buckets[-1] + 1)]
         self._durations: list[Duration] = []  # by bucket, once they are asked for
-        self._highs = _Batches(lambda: self._each(attrgetter("high")))
-        self._medians = _Batches(lambda: self._each(attrgetter("median")))
+        self._highs = BatchTable(lambda: self._each(attrgetter("high")))
+        self._medians = BatchTable(lambda: self._each(attrgetter("median")))
         self.high: Callable[[int], float] = self._highs.__getitem__
         self.median: Callable[[int], float] = self._medians.__getitem__
 
@@ -258,8 +225,8 @@ class EncodeCosts:
     def __init__(self) -> None:
         self._windows: dict[Kind, Window] = {}
         self._measured: dict[Kind, Duration] = {}
-        self._highs = _Kinds(lambda kind: self.duration(kind).high)
-        self._medians = _Kinds(lambda kind: self.duration(kind).median)
+        self._highs = KindTable(lambda kind: self.duration(kind).high)
+        self._medians = KindTable(lambda kind: self.duration(kind).median)
         self.high: Callable[[Kind], float] = self._highs.__getitem__
         self.median: Callable[[Kind], float] = self._medians.__getitem__
 

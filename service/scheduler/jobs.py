@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from service.outcomes import StopReason
-from service.scheduler.costs import Kind
+from service.scheduler.tables import Kind
 
 HIGHEST, NORMAL, LOWEST = 1, 2, 3
 _ENOUGH = 0.25
@@ -97,7 +97,7 @@ class Plan:
     codes are drawn by one only if that is over in a moment.
 
     Attributes:
-        decode: jobs that end now, in deadline order, decoded in one batch.
+        decode: jobs that end now, decoded in one batch, and encoded in this order: the most urgent first.
         preview: jobs to show as they stand.
         enter: waiting jobs that take free slots; all of them are stepped by this plan or a later one.
         step: jobs that draw codes.

@@ -22,10 +22,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from math import inf
 
 from service.outcomes import StopReason
-from service.scheduler.costs import Costs, Rates
+from service.scheduler.costs import Costs
 from service.scheduler.jobs import Ending, Entry, Job, Plan, urgency
 from service.scheduler.timetable import (
     MOMENT_S,
@@ -33,12 +32,13 @@ from service.scheduler.timetable import (
     first_batch,
     floors_within_reach,
     late_jobs,
+    latest_end,
     pressing,
     step_cost,
+    worthwhile,
 )
 
 _LEAST_SHARE = 0.3  # of those who could step, that do
-_NEARLY_BEST = 1.25  # times what a sample costs in the best batch
 
 
 def plan(
@@ -312,16 +312,16 @@ def _filled(view: _View, batch: Sequence[Job]) -> Sequence[Job]:
     """A batch that is decoded for want of time, with others who may end now, if everyone else can bear it.
 
     Where the queue is longer than the slots, those who stay would only be decoded a little later, a few at a time, and
-    small batches are what makes time short. Who is late already, and holds a slot for nothing, comes first.
+    small batches are what makes time short. Who is to end anyway, and holds a slot for nothing, comes first.
     """
     if len(view.heeded) <= 2 * len(view.bound):
         return batch
     ends = set(batch).union(view.over)
-    late = sorted(ends.difference(batch), key=urgency)
+    ending = sorted(ends.difference(batch), key=urgency)
     more = [job for job in view.bound if job not in ends and job.position >= view.floors.get(job, 1)]
-    everyone = [*batch, *late, *more][: _worthwhile(batch, view.costs)]
+    everyone = [*batch, *ending, *more][: worthwhile(batch, view.costs)]
     usual = view.costs.usual
-    latest = _latest_end(view.now, batch, usual)
+    latest = latest_end(view.now, batch, usual)
 
     def bear(part: Sequence[Job]) -> bool:
         if view.now + usual.decode(len(part)) > latest:
@@ -331,27 +331,6 @@ def _filled(view: _View, batch: Sequence[Job]) -> Sequence[Job]:
 
     joined = _largest(everyone, bear)
     return joined if len(joined) > len(batch) else batch
-
-
-def _latest_end(now: float, batch: Sequence[Job], costs: Rates) -> float:
-    """When the decode of these must be over, encoded as they are in this order; who is late anyway does not count."""
-    ends, encodes, decoded = inf, 0.0, now + costs.decode(len(batch))
-    for job in batch:
-        encodes += costs.encode(job.encoding)
-        if decoded + encodes <= job.deadline:
-            ends = min(ends, job.deadline - encodes)
-    return ends
-
-
-def _worthwhile(batch: Sequence[Job], costs: Costs) -> int:
-    """The size up to which larger batches spare time worth speaking of, or to which this one is padded anyway."""
-    encode, decode = costs.usual.encode(batch[0].encoding), costs.usual.decode
-    buckets = costs.decodes.buckets
-    shares = [decode(size) / size + encode for size in buckets]
-    best = min(shares)
-    enough = next(size for size, share in zip(buckets, shares, strict=True) if share <= _NEARLY_BEST * best)
-    padded = next((size for size in buckets if size >= len(batch)), len(batch))
-    return max(enough, padded)
 
 
 def _up_to_last(jobs: Sequence[Job], named: Collection[Job]) -> Sequence[Job]:

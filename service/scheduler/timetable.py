@@ -11,6 +11,7 @@ from service.scheduler.jobs import Job, urgency
 
 MOMENT_S = 5e-4
 """As many further codes are drawn upon one decision as take no longer: a few times what a decision takes."""
+_NEARLY_BEST = 1.25  # times what a sample costs in the best batch
 
 
 def step_cost(jobs: Collection[Job], costs: Costs, codes: int = 1) -> float:
@@ -106,6 +107,27 @@ def first_batch(start: float, jobs: Sequence[Job], costs: Costs) -> Sequence[Job
         fitting = size
     sizes = [fitting, *(bucket for bucket in costs.decodes.buckets if bucket < fitting)]
     return jobs[: min(sizes, key=lambda size: costs.decode(size) / max(size, 1))]
+
+
+def latest_end(now: float, batch: Sequence[Job], costs: Rates) -> float:
+    """When the decode of these must be over, encoded as they are in this order; who is late anyway does not count."""
+    ends, encodes, decoded = inf, 0.0, now + costs.decode(len(batch))
+    for job in batch:
+        encodes += costs.encode(job.encoding)
+        if decoded + encodes <= job.deadline:
+            ends = min(ends, job.deadline - encodes)
+    return ends
+
+
+def worthwhile(batch: Sequence[Job], costs: Costs) -> int:
+    """The size up to which larger batches spare time worth speaking of, or to which this one is padded anyway."""
+    encode, decode = costs.usual.encode(batch[0].encoding), costs.usual.decode
+    buckets = costs.decodes.buckets
+    shares = [decode(size) / size + encode for size in buckets]
+    best = min(shares)
+    enough = next(size for size, share in zip(buckets, shares, strict=True) if share <= _NEARLY_BEST * best)
+    padded = next((size for size in buckets if size >= len(batch)), len(batch))
+    return max(enough, padded)
 
 
 def pressing(start: float, jobs: Sequence[Job], costs: Costs, slots: int) -> Sequence[Job]:

@@ -137,3 +137,13 @@ def test_batches_that_may_not_be_are_several_calls() -> None:
     costs.observe(1, 1.0)
     costs.limit(0)
     assert costs.buckets == (1,)
+
+
+def test_a_batch_of_any_size_is_looked_up_as_it_is_worked_out() -> None:
+    costs = BatchCosts([1, 4])
+    costs.observe(1, 0.5)
+    costs.observe(4, 1.25)
+    assert costs.high(100_000) == 25_000 * 1.25  # as many as samples that are given codes may have to read
+    for batch in range(12):
+        assert costs.high(batch) == costs.duration(batch).high
+        assert costs.median(batch) == costs.duration(batch).median
