@@ -32,6 +32,7 @@ class FakeProcess:
         self.models = [read_any_manifest(path).reference for path in self.bundles]
         self.strict = strict
         self.aside = aside
+        self.patience = 0.0
         self.pid = 0
         self.sent: list[messages.ToWorker] = []
         self.alive = True
@@ -67,7 +68,8 @@ class FakeProcess:
 
     # What a supervisor does.
 
-    async def ready(self, _patience: float) -> messages.Ready:
+    async def ready(self, patience: float) -> messages.Ready:
+        self.patience = patience
         first = await self._first
         if isinstance(first, WorkerStartError):
             raise first

@@ -3,7 +3,8 @@
 A worker never loads a model while it serves: that would take its time from those who wait for it. Instead another
 process is started beside it, which loads and measures in what processor time is left, and takes over once it is ready.
 Then the old one gets nothing more, ends what it has, and goes. So there is never more than one process more than there
-are workers. Only if too little time is left within the start timeout, another is started like any worker.
+are workers. What takes the place of a worker that has died is started in the same way while others serve. Only if too
+little time is left within the start timeout, another is started like any worker.
 """
 
 from __future__ import annotations
@@ -179,10 +180,13 @@ class Crew:
             self._owner.received(worker, message)
 
     def _recruit(self, index: int, *, strict: bool = False, aside: bool = False) -> Supervisor:
-        """A supervisor whose first process is started so, and later ones as quickly as they can with what they can."""
+        """A supervisor whose first process is started so, and later ones with what they can: aside while others serve,
+        who have that one's requests to answer, too; else as quickly as they can.
+        """
 
-        async def launch(before: int) -> WorkerProcess:
-            return await self._launcher.launch(index, strict=strict and not before, aside=aside and not before)
+        async def launch(before: int, hurry: bool) -> WorkerProcess:
+            spare = any(worker.ready for worker in self.active) and not hurry if before else aside
+            return await self._launcher.launch(index, strict=strict and not before, aside=spare)
 
         return Supervisor(index, launch, self._settings.start_timeout, self._clock, self)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from service.messages import FromWorker
-from service.pool.child import WorkerStartError, launch
+from service.pool.child import Launched, WorkerStartError, launch
 from service.pool.process import WorkerProcess
 from service.settings import Settings
 
@@ -35,7 +35,10 @@ class Launcher:
             WorkerStartError: the machine refuses, or there is no bundle that can be loaded.
         """
         arguments, threads = self._arguments(index, strict=strict, aside=aside), self._settings.threads
-        return WorkerProcess(index, await launch(f"worker {index}", "service.worker", arguments, threads, FromWorker))
+        launched: Launched[FromWorker] = await launch(
+            f"worker {index}", "service.worker", arguments, threads, FromWorker
+        )
+        return WorkerProcess(index, launched, aside=aside)
 
     def _arguments(self, index: int, *, strict: bool, aside: bool) -> list[str]:
         settings = self._settings

@@ -77,6 +77,14 @@ class Outlook:
         """What its smallest answer by the quickest worker takes, way included; only that, if the rest is unknown."""
         return self._cost(generation).least.then(way)
 
+    def owed_s(self, worker: Supervisor, generation: Generation) -> float:
+        """Seconds in which a worker would bring to their floors the samples that it has, if all were such as these.
+
+        Workers that are given less of the machine than others say so by their costs, and so get fewer samples.
+        """
+        costs = worker.minimums.get(generation.model)
+        return worker.load * floor_s(generation, costs) / generation.n if costs else 0.0
+
     def alone_codes(self, generation: Generation, seconds: float, way: Duration) -> int:
         """How many codes each of its samples would usually have if nobody else was there; 0 if it cannot be answered.
 

@@ -72,7 +72,7 @@ class Placement:
         if spare < 0 or not (ready or any(not worker.retiring for worker in having)):
             self._end(ticket, _lost())
         elif ready and not ticket.losses:
-            self._hand_over(ticket, _least_busy(ready), now)
+            self._hand_over(ticket, self._least_busy(ready, ticket), now)
         else:
             if ticket.losses:
                 self._probation.add(ticket)
@@ -134,6 +134,13 @@ class Placement:
                 self._stop_hoping(ticket)
                 self._hand_over(ticket, worker, now)
 
+    def _least_busy(self, ready: Sequence[Supervisor], ticket: Ticket) -> Supervisor:
+        if len(ready) == 1:
+            return ready[0]
+        owed = self._outlook.owed_s
+        asked = ticket.generation
+        return min(ready, key=lambda each: (each.retiring, each.suspect, owed(each, asked), each.load, each.index))
+
     def _having(self, ticket: Ticket) -> list[Supervisor]:
         """The workers that have its model, or had it when they were last seen."""
         return [worker for worker in self._workers if ticket.generation.model in worker.slots]
@@ -187,12 +194,6 @@ def _by_deadline(worker: Supervisor) -> Sequence[Ticket]:
 def _suspects(worker: Supervisor) -> int:
     """How many it has that were with another when that died."""
     return sum(ticket.losses > 0 for ticket in worker.tickets.values())
-
-
-def _least_busy(ready: Sequence[Supervisor]) -> Supervisor:
-    if len(ready) == 1:
-        return ready[0]
-    return min(ready, key=lambda worker: (worker.retiring, worker.suspect, worker.load, worker.index))
 
 
 def _lost() -> WorkerLost:

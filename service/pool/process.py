@@ -12,10 +12,12 @@ class WorkerProcess(Child[FromWorker]):
     Args:
         index: number of the worker.
         launched: just now.
+        aside: whether it loads and measures in what time others leave to it.
     """
 
-    def __init__(self, index: int, launched: Launched[FromWorker]) -> None:
+    def __init__(self, index: int, launched: Launched[FromWorker], *, aside: bool = False) -> None:
         super().__init__(f"worker {index}", launched)
+        self.aside = aside
 
     async def ready(self, patience: float) -> Ready:
         """Wait until it takes requests.

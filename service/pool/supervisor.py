@@ -10,7 +10,7 @@ from typing import Protocol
 from service.clock import Clock
 from service.messages import FromWorker, Minimum, Ready, Stats, Submit, ToWorker
 from service.outcomes import Loss
-from service.pool.child import WorkerStartError
+from service.pool.child import WorkerNotReady, WorkerStartError
 from service.pool.process import WorkerProcess
 from service.pool.ticket import Ticket
 
@@ -19,6 +19,8 @@ _logger = logging.getLogger(__name__)
 _FIRST_BACKOFF_S = 0.1
 _LAST_BACKOFF_S = 5.0
 _STEADY_S = 30.0
+_SPARE_STARTS = 10
+"""How many times as long as otherwise a start may take that has only what time others leave to it."""
 
 
 class SupervisorOwner(Protocol):
@@ -52,18 +54,18 @@ class Supervisor:
         suspect: whether it has said nothing for suspiciously long; see `Watchdog`.
         hung: whether its process is killed because of that.
         retiring: whether another has taken over: it gets nothing that the other can do, and is not started again.
-        start_takes: seconds that a process took to become ready; None if none has been.
+        start_takes: seconds that a process took to become ready, with all the time it wanted; None if none has been.
         first: set once it is known what became of its first process: None if it was ready.
 
     Args:
-        launch: starts a process, given how many there were before it.
+        launch: starts a process, given how many there were before it, and whether the last had too little time aside.
         start_timeout: seconds that one may take to become ready.
     """
 
     def __init__(
         self,
         index: int,
-        launch: Callable[[int], Awaitable[WorkerProcess]],
+        launch: Callable[[int, bool], Awaitable[WorkerProcess]],
         start_timeout: float,
         clock: Clock,
         owner: SupervisorOwner,
@@ -80,6 +82,7 @@ class Supervisor:
         self.first: asyncio.Future[WorkerStartError | None] = asyncio.get_running_loop().create_future()
         self._launch = launch
         self._launches = 0
+        self._hurry = False
         self._start_timeout = start_timeout
         self._clock = clock
         self._owner = owner
@@ -169,10 +172,12 @@ class Supervisor:
         began = self._clock.now()
         try:
             self._launches += 1
-            self._process = await self._launch(self._launches - 1)
+            self._process = await self._launch(self._launches - 1, self._hurry)
             if not self._closing.is_set():
-                ready = await self._process.ready(self._start_timeout)
-                self.start_takes = self._clock.now() - began
+                ready = await self._process.ready(self._patience(self._process))
+                self._hurry = False
+                if not self._process.aside:
+                    self.start_takes = self._clock.now() - began
                 self._up(ready)
                 await self._process.serve(self._received)
         except WorkerStartError as error:
@@ -186,7 +191,18 @@ class Supervisor:
                     _logger.error("worker %d (process %d) exited: %d", self.index, self._process.pid, status)
                 self._process = None
 
+    def _patience(self, process: WorkerProcess) -> float:
+        """Seconds that this process may take to become ready."""
+        if process.aside and self.start_takes is not None:
+            return min(_SPARE_STARTS * self.start_takes, self._start_timeout)
+        return self._start_timeout
+
     def _failed(self, error: WorkerStartError) -> None:
+        aside = self._process is not None and self._process.aside
+        self._hurry = aside and isinstance(error, WorkerNotReady)
+        if self._hurry and self.first.done():
+            _logger.warning("there is too little processor time to spare: %s", error)
+            return
         if not self.first.done():
             self.first.set_result(error)
         elif not self._closing.is_set():

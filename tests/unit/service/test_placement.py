@@ -19,6 +19,7 @@ from service.pool.probation import company
 from service.pool.reserve import SEED_S, SendReserve
 from service.pool.supervisor import Supervisor
 from service.pool.ticket import Ticket, TicketOwner
+from service.scheduler.costs import exactly
 
 
 @dataclass(eq=False)
@@ -165,6 +166,16 @@ async def test_who_waits_for_its_second_try_is_told_in_time_if_there_is_none(hou
     ((_, error),) = house.ended
     assert isinstance(error, WorkerLost)
     assert ticket.losses == 1
+
+
+def test_who_is_slower_gets_fewer(house: House) -> None:
+    """Where two have two processors with others, one of them often has less of them for a while."""
+    for worker, seconds in zip(house.notes, (0.003, 0.001), strict=True):
+        takes = exactly(seconds)
+        worker.minimums = {"tiny": messages.Minimum(takes, takes, 0.0, (seconds, seconds), [])}
+    for number in range(40):
+        house.place(str(number), within=60.0)
+    assert [worker.load for worker in house.notes] == [10, 30]
 
 
 def test_as_few_as_will_do_are_tried_together() -> None:
