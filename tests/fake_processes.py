@@ -32,7 +32,6 @@ class FakeProcess:
         self.models = [read_any_manifest(path).reference for path in self.bundles]
         self.strict = strict
         self.aside = aside
-        self.patience = 0.0
         self.pid = 0
         self.sent: list[messages.ToWorker] = []
         self.alive = True
@@ -68,8 +67,7 @@ class FakeProcess:
 
     # What a supervisor does.
 
-    async def ready(self, patience: float) -> messages.Ready:
-        self.patience = patience
+    async def ready(self, _patience: float) -> messages.Ready:
         first = await self._first
         if isinstance(first, WorkerStartError):
             raise first

@@ -19,8 +19,6 @@ _logger = logging.getLogger(__name__)
 _FIRST_BACKOFF_S = 0.1
 _LAST_BACKOFF_S = 5.0
 _STEADY_S = 30.0
-_SPARE_STARTS = 10
-"""How many times as long as otherwise a start may take that has only what time others leave to it."""
 
 
 class SupervisorOwner(Protocol):
@@ -174,7 +172,7 @@ class Supervisor:
             self._launches += 1
             self._process = await self._launch(self._launches - 1, self._hurry)
             if not self._closing.is_set():
-                ready = await self._process.ready(self._patience(self._process))
+                ready = await self._process.ready(self._start_timeout)
                 self._hurry = False
                 if not self._process.aside:
                     self.start_takes = self._clock.now() - began
@@ -190,12 +188,6 @@ class Supervisor:
                 if not self._closing.is_set():
                     _logger.error("worker %d (process %d) exited: %d", self.index, self._process.pid, status)
                 self._process = None
-
-    def _patience(self, process: WorkerProcess) -> float:
-        """Seconds that this process may take to become ready."""
-        if process.aside and self.start_takes is not None:
-            return min(_SPARE_STARTS * self.start_takes, self._start_timeout)
-        return self._start_timeout
 
     def _failed(self, error: WorkerStartError) -> None:
         aside = self._process is not None and self._process.aside

@@ -45,8 +45,6 @@ async def test_if_they_leave_too_little_it_is_started_like_any_worker(
     for count, aside in ((3, True), (4, False), (5, True)):
         again = await two.number(count)
         assert again.aside == aside
-        # Of the time that others leave it gets ten times what a start took, which here was next to nothing.
-        assert (again.patience < 10) == aside
         again.fail(WorkerNotReady("worker 0 was not ready after 9 s"))
     await two.number(6)
     await settled()
