@@ -72,7 +72,7 @@ bench-faults: $(VENV)/.dev
 # MINUTES=1 or TIMES=5 for less of it; RESULTS=docs/performance to keep the numbers.
 bench-chaos: $(VENV)/.dev
 	mkdir -p $(RESULTS)
-	PYTHONPATH=tests $(BIN)/python -m bench.chaos --minutes $(or $(MINUTES),10) \
+	PYTHONPATH=tests $(BIN)/python -m bench.chaos --minutes $(or $(MINUTES),10) --executor $(or $(EXECUTOR),auto) \
 		--json $(RESULTS)/chaos.json --log $(RESULTS)/chaos.log
 
 bench-soak: $(VENV)/.dev

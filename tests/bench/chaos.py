@@ -77,14 +77,15 @@ class Scene:
     least_on_time: float = 0.99
 
 
-def run(bundle: Path, scene: Scene, log: Path | None = None) -> Survived:
+def run(bundle: Path, scene: Scene, log: Path | None = None, executor: str = "auto") -> Survived:
     """Start a service, do everything to it, and look; its log is kept where that is said."""
     allow_many_connections()
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "bundles").mkdir()
         put(bundle, folder / "bundles", bundle.name)
-        options = ("--workers", str(WORKERS), "--slots", str(_SLOTS), "--log-level", "warning", "--start-timeout", "30")
+        options = [*("--workers", str(WORKERS)), *("--slots", str(_SLOTS)), *("--executor", executor)]
+        options += [*("--log-level", "warning"), *("--start-timeout", "30")]
         with running_server(folder / "bundles", folder, *options) as server:
             with asyncio.Runner(loop_factory=precise_loop) as runner:
                 survived = runner.run(_play(server, bundle, scene))
@@ -155,11 +156,12 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=4.0, help="seconds between two faults, on average")
     parser.add_argument("--seed", default="chaos")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
+    parser.add_argument("--executor", default="auto", help="of the service's workers")
     parser.add_argument("--json", type=Path, help="where to write the numbers")
     parser.add_argument("--log", type=Path, help="where to keep the service's log")
     options = parser.parse_args()
     scene = Scene(60 * options.minutes, options.load, options.rate, options.every, options.seed)
-    survived = run(options.bundle, scene, options.log)
+    survived = run(options.bundle, scene, options.log, options.executor)
     print("\n".join(lines(survived)))
     if options.json:
         write_json(survived, options.json)
