@@ -1,4 +1,4 @@
-"""The command `anytime hierarchy ladder`."""
+"""The commands `anytime hierarchy ladder` and `anytime hierarchy step`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from models.errors import AnytimeError
 from models.hierarchical.cli import hierarchy
 from training.devices import Device, prepare_torch
 from training.extras import require_extras
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 
 def register() -> None:
-    """Add the command to those that look into hierarchies."""
+    """Add the commands to those that look into hierarchies."""
     hierarchy.command()(ladder)
+    hierarchy.command()(step)
 
 
 def ladder(
@@ -65,6 +67,72 @@ def ladder(
     found = list(compare(networks, labels, manifest.sampling, seed, extractor, dataset.validation, console.print))
     (out / "ladder.json").write_text(json.dumps([each.model_dump(mode="json") for each in found], indent=2) + "\n")
     console.print(_table(found))
+
+
+def step(
+    recipe: Annotated[str, typer.Argument(help="A hierarchical recipe: its file, or the name of a bundled one.")],
+    batch: Annotated[int, typer.Option(min=1, help="Examples of a step.")] = 1,
+    steps: Annotated[int, typer.Option(min=1, help="Steps that are timed, after one more.")] = 3,
+    examples: Annotated[
+        int, typer.Option(min=1, help="Training examples of the data; ImageNet's by default.")
+    ] = 1281167,
+    labels: Annotated[int, typer.Option(min=1, help="Classes that the prior knows; the paper's have 1000.")] = 1000,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the numbers to this file.")] = None,
+) -> None:
+    r"""Time a training step of each level and of the prior on random symbols, and say what memory it takes.
+
+    Example:
+        anytime hierarchy step hierarchical-fashion-mnist --batch 2 --steps 1 \
+            --examples 59000 --labels 10
+    """
+    require_extras()
+    from models.benchmark import machine
+    from training.hierarchical.recipe import HierarchicalRecipe
+    from training.hierarchical.step_cost import step_costs
+    from training.recipe import load_any_recipe
+
+    found = load_any_recipe(recipe)
+    if not isinstance(found, HierarchicalRecipe):
+        raise AnytimeError(
+            f"{recipe} is no hierarchical recipe; those that come along begin with hierarchical- or paper-"
+        )
+    table = Table(title=f"{found.name} on {machine('cpu')}, {threads} thread(s)", title_justify="left")
+    for heading in (
+        "",
+        "M parameters",
+        "batch",
+        "s per step",
+        "processor s",
+        "GB state",
+        "GB peak",
+        "batch",
+        "GB",
+        "days for all steps",
+    ):
+        table.add_column(heading, justify="right" if heading else "left")
+    rows = list(step_costs(found, batch, steps, examples, labels, threads))
+    for each in rows:
+        sizes = [each.state_bytes, each.peak_bytes, each.whole_bytes]
+        state, peak, whole = (f"{size / 1e9:.2f}" for size in sizes)
+        table.add_row(
+            *(
+                each.part,
+                f"{each.parameters / 1e6:.2f}",
+                f"{each.batch}",
+                f"{each.seconds:.2f}",
+                f"{each.processor_seconds:.2f}",
+                state,
+                peak,
+            ),
+            *(f"{each.whole_batch}", whole, f"{each.days:,.1f}"),
+        )
+    table.caption = "The last three columns: of the recipe's batch and schedule, in proportion."
+    Console().print(table)
+    if out is not None:
+        facts = [each._asdict() | {"days": each.days, "whole_bytes": each.whole_bytes} for each in rows]
+        result = {"recipe": found.name, "machine": machine("cpu"), "threads": threads, "parts": facts}
+        out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def _table(found: list[LadderFacts]) -> Table:
