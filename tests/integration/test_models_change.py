@@ -99,10 +99,11 @@ class Traffic:
         return found
 
     async def until(self, condition: Callable[[dict[str, Any]], bool]) -> None:
-        """Wait until the list of models is so."""
+        """Wait until the list of models is so, and for the answer to one request more, asked then."""
         async with asyncio.timeout(PATIENCE):
             while not condition(await self.listing()):
                 await asyncio.sleep(0.05)
+            await self._ask()
 
     def codes(self) -> dict[str, set[tuple[int, ...]]]:
         """What was drawn, by version."""
