@@ -15,7 +15,7 @@ from server_process import ROOT
 from toy_baselines import pca_prior_values, vae_values
 from toy_data import toy_split, write_idx_folder
 from toy_files import write_image
-from toy_hierarchy import toy_hierarchy_run, toy_values
+from toy_hierarchy import one_level_values, toy_hierarchy_run, toy_values
 from toy_study import BASE, study_values, toml
 from typer.testing import CliRunner
 
@@ -77,6 +77,7 @@ def make_world(folder: Path) -> Path:
         (work / name).write_text(toml(values))
     study = study_values(base=recipe, figures=[{"figure": figure, "claim": "So."} for figure in ("3a", "4a", "5")])
     (work / "ordering").write_text(toml(study))
+    (work / "hierarchical-predictability").write_text(toml(one_level_values()))
     (work / "fashion-mnist-vae").write_text(toml(vae_values()))
     (work / "fashion-mnist-pca-prior").write_text(toml(pca_prior_values()))
     (work / "models").symlink_to(ROOT / "models")

@@ -64,6 +64,13 @@ def toy_values() -> dict[str, Any]:
     }
 
 
+def one_level_values() -> dict[str, Any]:
+    """The same with its lower level alone."""
+    values = toy_values()
+    stages = {**values["stages"], "levels": values["stages"]["levels"][:1]}
+    return {**values, "levels": [{**values["levels"][0], "codes": {"bits": 3, "dim": 4}}], "stages": stages}
+
+
 def toy_hierarchy_run(
     data: Path, directory: Path, checkpoint_seconds: float = 0.0, values: dict[str, Any] | None = None
 ) -> HierarchicalContext:

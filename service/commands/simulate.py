@@ -71,11 +71,11 @@ def simulate(
     second at their best batch, every sample at full length. The bound knows every arrival in advance.
 
     Examples:
-        anytime simulate --load 1,2,4 --policy all --requests 2000 \
+        anytime simulate --load 1,2,4 --policy all --requests 500 \
             --json simulated.json --plot simulated.png
 
         anytime simulate --load 2 --arrivals bursts --deadlines heavy \
-            --requests 5000
+            --requests 2000
 
         anytime simulate --trace requests.jsonl --costs device.json --workers 2
     """

@@ -63,7 +63,7 @@ schedules = st.lists(
 common = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@settings(common, max_examples=300)
+@settings(common, max_examples=200)
 @given(cases(), schedules, st.integers(0, 2**32))
 def test_logits_of_every_place_are_those_of_the_full_pass(
     case: Case, schedule: list[tuple[list[int], int | None]], seed: int
@@ -119,7 +119,7 @@ requests = st.lists(
 )
 
 
-@settings(common, max_examples=150)
+@settings(common, max_examples=80)
 @given(cases(), requests, schedules)
 def test_samples_are_those_of_naive_sampling(
     case: Case, wanted: list[SampleRequest], schedule: list[tuple[list[int], int | None]]

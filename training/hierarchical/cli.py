@@ -1,13 +1,13 @@
-"""The commands `anytime hierarchy ladder` and `anytime hierarchy step`."""
+"""The commands `anytime hierarchy ladder`, `step` and `predictability`."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 
 from models.errors import AnytimeError
@@ -16,6 +16,7 @@ from training.devices import Device, prepare_torch
 from training.extras import require_extras
 
 if TYPE_CHECKING:
+    from training.hierarchical.recipe import HierarchicalRecipe
     from training.hierarchical.report import LadderFacts
 
 
@@ -23,6 +24,7 @@ def register() -> None:
     """Add the commands to those that look into hierarchies."""
     hierarchy.command()(ladder)
     hierarchy.command()(step)
+    hierarchy.command()(predictability)
 
 
 def ladder(
@@ -88,15 +90,9 @@ def step(
     """
     require_extras()
     from models.benchmark import machine
-    from training.hierarchical.recipe import HierarchicalRecipe
     from training.hierarchical.step_cost import step_costs
-    from training.recipe import load_any_recipe
 
-    found = load_any_recipe(recipe)
-    if not isinstance(found, HierarchicalRecipe):
-        raise AnytimeError(
-            f"{recipe} is no hierarchical recipe; those that come along begin with hierarchical- or paper-"
-        )
+    found = _recipe(recipe)
     table = Table(title=f"{found.name} on {machine('cpu')}, {threads} thread(s)", title_justify="left")
     for heading in (
         "",
@@ -133,6 +129,96 @@ def step(
         facts = [each._asdict() | {"days": each.days, "whole_bytes": each.whole_bytes} for each in rows]
         result = {"recipe": found.name, "machine": machine("cpu"), "threads": threads, "parts": facts}
         out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def predictability(
+    data: Annotated[str, typer.Option(help="The data set, as for `anytime train`.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the runs, the numbers and the figure.")],
+    recipe: Annotated[
+        str, typer.Option(help="A hierarchical recipe of one level: its file, or the name of a bundled one.")
+    ] = "hierarchical-predictability",
+    layers: Annotated[str, typer.Option(help="Of auxiliary decoders of both kinds.")] = "1,2,4,8",
+    masks: Annotated[str, typer.Option(help="Edges of masks.")] = "1,3,5,7",
+    seeds: Annotated[str, typer.Option(help="Which seeds.")] = "0,1,2",
+    cache: Annotated[Path | None, typer.Option(file_okay=False, help="Where prepared data is kept.")] = None,
+    device: Annotated[Device, typer.Option(help="Where to compute; auto takes CUDA if it is there.")] = Device.AUTO,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default one per core.")] = None,
+) -> None:
+    r"""Measure how predictable codes are, by the depth of the auxiliary decoder that shapes them and by its masks.
+
+    For each decoder and seed an encoder and a small prior are trained; the same command goes on where it was.
+
+    Example:
+        anytime hierarchy predictability --data ~/data/fashion-mnist \
+            --out predictability --layers 1,2 --masks 3 --seeds 0
+    """
+    require_extras()
+    compared = _numbers("--layers", layers), _numbers("--masks", masks)
+    torch_device = prepare_torch(device, threads)
+
+    from training.data.dataset import prepare
+    from training.data.progress import PreparationProgress
+    from training.data.sources import open_source
+    from training.hierarchical.predictability import auxiliaries, figure, measure, summary
+    from training.progress import RunProgress
+
+    console, found_recipe = Console(), _recipe(recipe)
+    source = open_source(data, found_recipe.media.type)
+    found = measure(
+        found_recipe,
+        auxiliaries(*compared),
+        _numbers("--seeds", seeds),
+        out,
+        lambda each: prepare(source, each, cache, PreparationProgress(console)),
+        torch_device,
+        lambda logs: RunProgress(logs, console),
+        lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+    )
+    facts = summary(found_recipe, found)
+    (out / "predictability.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    for half in ("layers", "masks"):
+        (out / f"predictability-by-{half}.png").write_bytes(figure(found, half))
+    console.print(_predictability(facts))
+
+
+def _recipe(name: str) -> HierarchicalRecipe:
+    """Raises AnytimeError if it is not of a hierarchical model."""
+    from training.hierarchical.recipe import HierarchicalRecipe
+    from training.recipe import load_any_recipe
+
+    found = load_any_recipe(name)
+    if not isinstance(found, HierarchicalRecipe):
+        raise AnytimeError(
+            f"{name} is no hierarchical recipe; those that come along begin with hierarchical- or paper-"
+        )
+    return found
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    """Raises AnytimeError unless they are whole numbers with commas between them."""
+    numbers = [number.strip() for number in text.split(",")]
+    if not all(number.isdecimal() for number in numbers):
+        raise AnytimeError(f"{option}: {text!r} is not a list of whole numbers such as 0,1,2")
+    return [int(number) for number in numbers]
+
+
+def _predictability(facts: dict[str, Any]) -> Group:
+    table = Table(title="Bits per code, given the label", title_justify="left")
+    for heading in ("auxiliary decoder", "mask", "prior", "frequencies alone"):
+        table.add_column(heading, justify="left" if heading == "auxiliary decoder" else "right")
+    for row in facts["rows"]:
+        mask = "" if row["mask"] is None else f"{row['mask']} x {row['mask']}"
+        values = (_over_seeds(row["bits"]), _over_seeds(row["entropy_bits"]))
+        table.add_row(f"{row['layers']} layers", mask, *values)
+    words = {True: "holds", False: "does NOT hold beyond what seeds differ by"}
+    lines = [f"{words[s['holds']]}: {s['statement']} ({_over_seeds(s['difference'])})" for s in facts["signs"]]
+    return Group(table, *lines)
+
+
+def _over_seeds(interval: dict[str, Any]) -> str:
+    if interval["low"] is None:
+        return f"{interval['value']:.3f} (one seed)"
+    return f"{interval['value']:.3f} ({interval['low']:.3f} to {interval['high']:.3f})"
 
 
 def _table(found: list[LadderFacts]) -> Table:

@@ -19,7 +19,8 @@ SMOKE = (BUNDLED / "smoke.toml").read_text()
 
 def test_every_bundled_recipe_is_valid_and_named_after_its_file() -> None:
     paper, studies = ("cifar10", "mnist", "vctk"), ("study-emoji", "study-fashion-mnist")
-    hierarchical = (*PAPER, "hierarchical-emoji", "hierarchical-fashion-mnist", "hierarchical-fashion-mnist-three")
+    trained = ("emoji", "fashion-mnist", "fashion-mnist-three", "predictability")
+    hierarchical = (*PAPER, *(f"hierarchical-{name}" for name in trained))
     ours = ("emoji", "fashion-mnist", "fashion-mnist-modern", "photos", "smoke", "speech")
     assert bundled_recipes() == tuple(sorted((*paper, *studies, *ours, *hierarchical)))
     assert [load_any_recipe(name).name for name in bundled_recipes()] == list(bundled_recipes())
