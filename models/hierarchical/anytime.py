@@ -12,7 +12,7 @@ from models.hierarchical import packing
 from models.hierarchical.filling import down_to_pixels, fill_below, fill_top, likeliest_codes
 from models.hierarchical.hierarchy import Hierarchy
 from models.hierarchical.residual import intensities
-from models.hierarchical.sampling import GridSampler, hows
+from models.hierarchical.sampling import hows, sampler_of
 from models.runtime.buckets import power_of_two_buckets
 from models.runtime.protocol import Decoded, SampleRequest, check_request
 from models.runtime.slots import SlotTable
@@ -34,10 +34,14 @@ class HierarchicalModel:
     Args:
         hierarchy: in evaluation mode; its weights must not change any more.
         slots: how many.
+        native: whether symbols are drawn by the native library where it can be had.
+
+    Attributes:
+        executor: the name of what draws them.
     """
 
     @torch.inference_mode()
-    def __init__(self, hierarchy: Hierarchy, slots: int) -> None:
+    def __init__(self, hierarchy: Hierarchy, slots: int, *, native: bool = True) -> None:
         config = hierarchy.config
         self.total_codes = config.total_codes
         self.slots = slots
@@ -48,9 +52,10 @@ class HierarchicalModel:
         networks = [*(level.local for level in hierarchy.levels), hierarchy.prior.network]
         top = len(networks) - 1
         self._samplers = [
-            GridSampler(network, grid, slots, spatial=index < top)
+            sampler_of(network, grid, slots, spatial=index < top, native=native)
             for index, (network, grid) in enumerate(zip(networks, config.grids, strict=True))
         ]
+        self.executor = self._samplers[0].name
         self._requests: dict[int, SampleRequest] = {}
         self._device = hierarchy.prior.labels.weight.device
         self._likeliest = likeliest_codes(hierarchy, self._samplers[-1])
@@ -176,4 +181,6 @@ class HierarchicalModel:
             return known
         if index < len(self._hierarchy.levels):
             return fill_below(self._hierarchy, index, known, drawn, self._samplers[index + 1].symbols(slots))
-        return fill_top(self._hierarchy, known, drawn, self._labels(slots), self._likeliest)
+        labels = self._labels(slots)
+        features = self._hierarchy.prior.condition(labels)
+        return fill_top(self._samplers[index], known, drawn, features, self._likeliest[labels])

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from models.hierarchical.hierarchy import Hierarchy
-from models.hierarchical.sampling import GridSampler
+from models.hierarchical.sampling import AnySampler, draw_all
 from models.runtime.executor import Draw
 from models.runtime.protocol import SampleRequest
 
 
-def likeliest_codes(hierarchy: Hierarchy, sampler: GridSampler) -> Tensor:
+def likeliest_codes(hierarchy: Hierarchy, sampler: AnySampler) -> Tensor:
     """For each label and none, what the prior draws at temperature 0: (labels + 1, C, H, W) int64.
 
     Args:
@@ -24,23 +24,24 @@ def likeliest_codes(hierarchy: Hierarchy, sampler: GridSampler) -> Tensor:
     found = []
     for start in range(0, len(features), sampler.slots):
         chunk = features[start : start + sampler.slots]
-        found.append(sampler.draw_all(chunk, [how] * len(chunk)))
+        found.append(draw_all(sampler, chunk, [how] * len(chunk)))
     return torch.cat(found)
 
 
-def fill_top(hierarchy: Hierarchy, known: Tensor, drawn: Tensor, labels: Tensor, likeliest: Tensor) -> Tensor:
+def fill_top(sampler: AnySampler, known: Tensor, drawn: Tensor, features: Tensor, likeliest: Tensor) -> Tensor:
     """The topmost grid, where it is not drawn by one parallel pass of the prior.
 
     That takes its likeliest codes, given those that are drawn and, in place of the others, the label's likeliest.
 
     Args:
+        sampler: of the prior.
         known: (B, C, H, W) int64; what is not drawn means nothing.
         drawn: (B, 1, H, W) bool.
-        labels: (B,) int64.
-        likeliest: see `likeliest_codes`.
+        features: what the prior is told of the labels.
+        likeliest: (B, C, H, W) int64, of each label; see `likeliest_codes`.
     """
-    assumed = torch.where(drawn, known, likeliest[labels])
-    return torch.where(drawn, known, hierarchy.prior(assumed, labels).argmax(-1))
+    assumed = torch.where(drawn, known, likeliest)
+    return torch.where(drawn, known, sampler.logits(assumed, features).argmax(-1))
 
 
 def fill_below(hierarchy: Hierarchy, index: int, known: Tensor, drawn: Tensor, above: Tensor) -> Tensor:

@@ -71,6 +71,31 @@ struct ResidualWeights {
     float low, high;                      // range of the media
 };
 
+// One layer of a gated PixelCNN, as models/hierarchical/incremental/matrices.py has it.
+struct GatedLayerWeights {
+    LinearWeights vertical;      // of a window in reading order, to the vertical stack's gates
+    LinearWeights across;        // from them to the horizontal stack's
+    LinearWeights left;          // to these from the places to the left
+    const LinearWeights *centre;  // by channel, from its own place; no inputs where it may know of none
+    const LinearWeights *inner;   // by channel, between the two products of the residual connection; no inputs if there is one
+    const LinearWeights *last;    // by channel
+    LinearWeights qkv, project;   // no inputs where no attention follows
+    int32_t heads;
+};
+
+struct PixelCNNWeights {
+    int32_t channels, values, layers, hidden, reach, height, width;
+    int32_t features, spatial;  // numbers that a place is conditioned on, and whether they differ from place to place
+    int32_t slots;
+    int32_t beside;               // whether the timing signal lies before the embedded symbols, instead of being added
+    const float *timing;          // (places, hidden), or null
+    const float *const *table;    // by channel, (values, units)
+    const int32_t *units;         // by channel
+    LinearWeights condition;      // to the biases of all layers: of each the vertical stack's and the horizontal one's
+    const GatedLayerWeights *layer;
+    const LinearWeights *output, *head;  // by channel
+};
+
 struct Draw {
     double temperature, top_p;
     int32_t top_k;
@@ -101,4 +126,20 @@ struct Kernels {
     void *(*residual_new)(const ResidualWeights *);
     void (*residual_free)(void *residual);
     void (*residual_run)(void *residual, int32_t count, const int32_t *codes, const int32_t *lengths, float *media);
+
+    void *(*pixelcnn_new)(const PixelCNNWeights *);
+    void (*pixelcnn_free)(void *pixelcnn);
+    // features (places or 1, features); the first `given` of a slot's symbols are not drawn; uniforms (places * channels).
+    void (*pixelcnn_begin)(void *pixelcnn, int32_t slot, const float *features, int32_t given, const int32_t *symbols, const Draw *,
+                           const double *uniforms);
+    // One more place for each of `count` slots, none named twice, each short of all places.
+    void (*pixelcnn_step)(void *pixelcnn, int32_t count, const int32_t *slots);
+    // Bring a slot to a place all symbols before which were given.
+    void (*pixelcnn_read)(void *pixelcnn, int32_t slot, int32_t places);
+    // All logits (places, channels, values) given all symbols (places, channels); no slot changes.
+    void (*pixelcnn_pass)(void *pixelcnn, const float *features, const int32_t *symbols, float *logits);
+    const int32_t *(*pixelcnn_symbols)(void *pixelcnn);    // (slots, places, channels); owned by it
+    const int32_t *(*pixelcnn_positions)(void *pixelcnn);  // (slots): places that each slot has; owned by it
+    // (channels, values) of the slot named in place `row` of the last step; owned by it, overwritten by the next call.
+    const float *(*pixelcnn_logits)(void *pixelcnn, int32_t row);
 };

@@ -98,6 +98,33 @@ class ResidualWeights(ctypes.Structure):
     )
 
 
+class GatedLayerWeights(ctypes.Structure):
+    """One layer of a gated PixelCNN."""
+
+    _fields_ = (
+        *((name, LinearWeights) for name in ("vertical", "across", "left")),
+        *((name, POINTER(LinearWeights)) for name in ("centre", "inner", "last")),
+        *((name, LinearWeights) for name in ("qkv", "project")),
+        ("heads", c_int32),
+    )
+
+
+class PixelCNNWeights(ctypes.Structure):
+    """A whole gated PixelCNN, the grid that it is for, and the slots it is to have."""
+
+    _fields_ = (
+        *((name, c_int32) for name in ("channels", "values", "layers", "hidden", "reach", "height", "width")),
+        *((name, c_int32) for name in ("features", "spatial", "slots", "beside")),
+        ("timing", _floats),
+        ("table", POINTER(_floats)),
+        ("units", _integers),
+        ("condition", LinearWeights),
+        ("layer", POINTER(GatedLayerWeights)),
+        ("output", POINTER(LinearWeights)),
+        ("head", POINTER(LinearWeights)),
+    )
+
+
 class Draw(ctypes.Structure):
     """How codes are drawn from logits."""
 
@@ -125,6 +152,18 @@ class Kernels(ctypes.Structure):
         ("residual_new", ctypes.CFUNCTYPE(c_void_p, POINTER(ResidualWeights))),
         ("residual_free", ctypes.CFUNCTYPE(None, c_void_p)),
         ("residual_run", ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_void_p, c_void_p, c_void_p)),
+        ("pixelcnn_new", ctypes.CFUNCTYPE(c_void_p, POINTER(PixelCNNWeights))),
+        ("pixelcnn_free", ctypes.CFUNCTYPE(None, c_void_p)),
+        (
+            "pixelcnn_begin",
+            ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_void_p, c_int32, c_void_p, POINTER(Draw), c_void_p),
+        ),
+        ("pixelcnn_step", ctypes.CFUNCTYPE(None, c_void_p, c_int32, _integers)),
+        ("pixelcnn_read", ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_int32)),
+        ("pixelcnn_pass", ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_void_p, c_void_p)),
+        ("pixelcnn_symbols", ctypes.CFUNCTYPE(c_void_p, c_void_p)),
+        ("pixelcnn_positions", ctypes.CFUNCTYPE(c_void_p, c_void_p)),
+        ("pixelcnn_logits", ctypes.CFUNCTYPE(c_void_p, c_void_p, c_int32)),
     )
 
 

@@ -35,8 +35,7 @@ def load_model(
     """
     manifest = verify_any_bundle(path)
     if isinstance(manifest, HierarchicalManifest):
-        _tell_of_hierarchy(manifest, executor)
-        return manifest, _hierarchical(path, manifest, device, slots, threads)
+        return manifest, _hierarchical(path, manifest, device, slots, executor, threads)
     name = choice.choose(manifest.prior.kind, device, executor, manifest.eight_bit)
     if name in choice.BY_TORCH:
         model = _by_torch(path, manifest, device, slots, executor, threads)
@@ -44,14 +43,6 @@ def load_model(
         model = choice.build_without_torch(name, Parameters.of_bundle(path, manifest), slots)
     _logger.info("%s: executor %s", manifest.name, model.executor.name)
     return manifest, model
-
-
-def _tell_of_hierarchy(manifest: HierarchicalManifest, wanted: str) -> None:
-    """Log the executor of a hierarchical model, which has but one: what is wanted is for those beside it."""
-    if wanted in {choice.AUTO, choice.FULL, choice.REFERENCE}:
-        _logger.info("%s: executor %s", manifest.name, choice.REFERENCE)
-    else:
-        _logger.warning("%s: executor %s, not %s: hierarchies have no other", manifest.name, choice.REFERENCE, wanted)
 
 
 def _by_torch(
@@ -66,13 +57,20 @@ def _by_torch(
 
 
 def _hierarchical(
-    path: Path, manifest: HierarchicalManifest, device: str, slots: int, threads: int | None
+    path: Path, manifest: HierarchicalManifest, device: str, slots: int, executor: str, threads: int | None
 ) -> AnytimeModel:
+    """In full precision whatever is wanted, which is for ordered models beside it; natively, unless told not to."""
     from models.bundle.networks import build_hierarchy
     from models.hierarchical.anytime import HierarchicalModel
 
     _prepare(threads)
-    return HierarchicalModel(build_hierarchy(path, manifest, device).hierarchy, slots)
+    hierarchy = build_hierarchy(path, manifest, device).hierarchy
+    model = HierarchicalModel(hierarchy, slots, native=executor != choice.REFERENCE)
+    if executor in {choice.AUTO, choice.FULL, model.executor}:
+        _logger.info("%s: executor %s", manifest.name, model.executor)
+    else:
+        _logger.warning("%s: executor %s, not %s: hierarchies have no such", manifest.name, model.executor, executor)
+    return model
 
 
 def _prepare(threads: int | None) -> None:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import torch
+import pytest
 from hierarchies import LABELS, MASKED, hierarchy_config, level_config, random_hierarchy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -32,17 +32,17 @@ REQUESTS = tuple(
 
 
 @cache
-def model_with(slots: int) -> HierarchicalModel:
-    model = HierarchicalModel(random_hierarchy(CONFIG), slots)
+def model_with(slots: int, *, native: bool) -> HierarchicalModel:
+    model = HierarchicalModel(random_hierarchy(CONFIG), slots, native=native)
     same_interface: AnytimeModel = model
     assert same_interface.total_codes == CODES
     return model
 
 
 @cache
-def alone(request: SampleRequest) -> tuple[list[int], list[np.ndarray[Any, Any]]]:
+def alone(request: SampleRequest, *, native: bool) -> tuple[list[int], list[np.ndarray[Any, Any]]]:
     """What the request draws in slots of which the others are free, and what it looks like after each code."""
-    model = model_with(SLOTS)
+    model = model_with(SLOTS, native=native)
     model.begin(0, request)
     pictures = [model.decode([0]).media[0]]
     for _ in range(CODES):
@@ -53,18 +53,13 @@ def alone(request: SampleRequest) -> tuple[list[int], list[np.ndarray[Any, Any]]
     return codes, pictures
 
 
-def continued(request: SampleRequest, codes: int) -> SampleRequest:
-    """The request, its first codes given."""
-    return replace(request, codes=tuple(alone(request)[0][:codes]))
-
-
 slot = st.integers(0, SLOTS - 1)
 several = st.sets(slot, min_size=1).map(sorted)
 operation = st.one_of(
     st.tuples(
         st.just("begin"),
         slot,
-        st.builds(continued, st.sampled_from(REQUESTS), st.integers(0, CODES) | st.just(0)),
+        st.tuples(st.sampled_from(REQUESTS), st.integers(0, CODES) | st.just(0)),
     ),
     st.tuples(st.just("step"), several, st.integers(1, CODES)),
     st.tuples(st.just("decode"), several, st.none()),
@@ -72,47 +67,63 @@ operation = st.one_of(
 )
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=300)
-@given(st.lists(operation, min_size=4, max_size=20))
-def test_every_interleaving_draws_and_shows_what_each_request_does_alone(operations: list[tuple[Any, ...]]) -> None:
+@pytest.mark.parametrize("native", [True, False], ids=["native", "reference"])
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=200)
+@given(operations=st.lists(operation, min_size=4, max_size=20))
+def test_every_interleaving_draws_and_shows_what_each_request_does_alone(
+    native: bool, operations: list[tuple[Any, ...]]
+) -> None:
     for request in REQUESTS:
-        alone(request)
-    model = model_with(SLOTS)
-    held: dict[int, tuple[SampleRequest, int]] = {}  # slot -> request, position
+        alone(request, native=native)
+    slots = Slots(native)
     try:
         for name, where, what in operations:
-            carry_out(model, held, name, where, what)
-            model.check_integrity()
-            for each, (request, position) in held.items():
-                assert model.position(each) == position
-                assert model.codes([each]) == [alone(request)[0][:position]]
+            slots.carry_out(name, where, what)
+            slots.check()
     finally:
-        for each in held:
-            model.release(each)
+        for each in slots.held:
+            slots.model.release(each)
 
 
-def carry_out(
-    model: HierarchicalModel, held: dict[int, tuple[SampleRequest, int]], name: str, where: Any, what: Any
-) -> None:
-    """One operation, as far as it is legal."""
-    if name == "begin" and where not in held:
-        model.begin(where, what)
-        held[where] = (replace(what, codes=()), len(what.codes))
-    elif name == "step":
-        chosen = [each for each in where if each in held and held[each][1] + what <= CODES]
-        if chosen:
-            model.step(chosen, what)
-            held |= {each: (held[each][0], held[each][1] + what) for each in chosen}
-    elif name == "decode":
-        if chosen := [each for each in where if each in held]:
-            decoded = model.decode(chosen)
-            assert decoded.media.dtype == np.float32
-            for picture, each in zip(decoded.media, chosen, strict=True):
-                request, position = held[each]
-                assert torch.equal(torch.from_numpy(picture), torch.from_numpy(alone(request)[1][position]))
-    elif name == "release" and where in held:
-        model.release(where)
-        del held[where]
+class Slots:
+    """A model, and which request each of its slots holds, with how many codes."""
+
+    def __init__(self, native: bool) -> None:
+        self.native, self.model = native, model_with(SLOTS, native=native)
+        self.held: dict[int, tuple[SampleRequest, int]] = {}
+
+    def carry_out(self, name: str, where: Any, what: Any) -> None:
+        """One operation, as far as it is legal."""
+        if name == "begin" and where not in self.held:
+            request, count = what
+            codes = alone(request, native=self.native)[0][:count]
+            self.model.begin(where, replace(request, codes=tuple(codes)))
+            self.held[where] = (request, count)
+        elif name == "step":
+            chosen = [each for each in where if each in self.held and self.held[each][1] + what <= CODES]
+            if chosen:
+                self.model.step(chosen, what)
+                self.held |= {each: (self.held[each][0], self.held[each][1] + what) for each in chosen}
+        elif name == "decode":
+            if chosen := [each for each in where if each in self.held]:
+                self._check_pictures(chosen)
+        elif name == "release" and where in self.held:
+            self.model.release(where)
+            del self.held[where]
+
+    def _check_pictures(self, chosen: list[int]) -> None:
+        decoded = self.model.decode(chosen)
+        assert decoded.media.dtype == np.float32
+        for picture, each in zip(decoded.media, chosen, strict=True):
+            request, position = self.held[each]
+            assert np.array_equal(picture, alone(request, native=self.native)[1][position])
+
+    def check(self) -> None:
+        """Whether every slot is where it should be, with the codes that its request draws alone."""
+        self.model.check_integrity()
+        for each, (request, position) in self.held.items():
+            assert self.model.position(each) == position
+            assert self.model.codes([each]) == [alone(request, native=self.native)[0][:position]]
 
 
 def test_labels_are_all_there() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from models.config import SamplingDefaults
 from models.hierarchical.hierarchy import Hierarchy
 from models.hierarchical.level import Level
-from models.hierarchical.sampling import GridSampler, hows
+from models.hierarchical.sampling import draw_all, hows, sampler_of
 from models.runtime.protocol import SampleRequest
 
 BATCH = 64
@@ -56,17 +56,8 @@ def draw_reconstruction(level: Level, codes: Tensor, seed: int) -> Tensor:
 @torch.inference_mode()
 def _draw_level(level: Level, codes: Tensor, requests: list[SampleRequest], first: int) -> Tensor:
     slots = min(BATCH, len(codes))
-    sampler = GridSampler(level.local, level.grid, slots, spatial=True)
+    sampler = sampler_of(level.local, level.grid, slots, spatial=True)
     how = hows(requests, (level.grid,), (first,), 0)
-    parts = []
-    for start in range(0, len(codes), slots):
-        features = level.condition(codes[start : start + slots])
-        used = range(len(features))
-        for slot in used:
-            sampler.begin(slot, features[slot], how[start + slot])
-        for _ in range(level.grid.places):
-            sampler.step(used)
-        parts.append(sampler.symbols(used))
-        for slot in used:
-            sampler.release(slot)
+    starts = range(0, len(codes), slots)
+    parts = [draw_all(sampler, level.condition(codes[at : at + slots]), how[at : at + slots]) for at in starts]
     return torch.cat(parts)

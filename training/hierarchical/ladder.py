@@ -18,7 +18,7 @@ from models.hierarchical import packing
 from models.hierarchical.config import HierarchyConfig
 from models.hierarchical.filling import down_to_pixels, fill_below, fill_top, likeliest_codes
 from models.hierarchical.hierarchy import Hierarchy
-from models.hierarchical.sampling import GridSampler
+from models.hierarchical.sampling import sampler_of
 from training.data.dataset import Split
 from training.evaluation.classifier import Extractor
 from training.evaluation.frechet import FrechetReference, distances
@@ -59,8 +59,8 @@ class Ladder:
         self._hierarchy, self._grids, self._labels, self._seed = hierarchy, grids, labels, seed
         self._device = hierarchy.prior.labels.weight.device
         slots = min(BATCH, hierarchy.prior.null_label + 1)
-        sampler = GridSampler(hierarchy.prior.network, hierarchy.config.grids[-1], slots, spatial=False)
-        self._likeliest = likeliest_codes(hierarchy, sampler)
+        self._sampler = sampler_of(hierarchy.prior.network, hierarchy.config.grids[-1], slots, spatial=False)
+        self._likeliest = likeliest_codes(hierarchy, self._sampler)
 
     @torch.inference_mode()
     def pictures_after(self, codes: int, top: TopFilling = KEPT[0], below: BelowFilling = KEPT[1]) -> Tensor:
@@ -89,17 +89,16 @@ class Ladder:
         return down_to_pixels(self._hierarchy, index, filled)
 
     def _fill_top(self, known: Tensor, drawn: Tensor, labels: Tensor, how: TopFilling, seed: int) -> Tensor:
-        assumed = torch.where(drawn, known, self._likeliest[labels])
+        likeliest, features = self._likeliest[labels], self._hierarchy.prior.condition(labels)
+        assumed = torch.where(drawn, known, likeliest)
         if how == "likeliest":
             return assumed
         if how == "drawn":
-            chances = self._hierarchy.prior(assumed, labels).softmax(-1)
+            chances = self._sampler.logits(assumed, features).softmax(-1)
             symbols = torch.multinomial(chances.flatten(0, -2).cpu(), 1, generator=generator(seed)).view(known.shape)
             return torch.where(drawn, known, symbols.to(known.device))
-        filled = fill_top(self._hierarchy, known, drawn, labels, self._likeliest)
-        if how == "pass twice":
-            filled = torch.where(drawn, known, self._hierarchy.prior(filled, labels).argmax(-1))
-        return filled
+        filled = fill_top(self._sampler, known, drawn, features, likeliest)
+        return fill_top(self._sampler, known, drawn, features, filled) if how == "pass twice" else filled
 
 
 def measure(

@@ -125,9 +125,17 @@ def test_with_eight_bits_a_shorter_answer_is_a_prefix_of_a_longer_one(tmp_path: 
         model.release(0)
 
 
-@pytest.mark.parametrize(("wanted", "level"), [("auto", "INFO"), ("native", "WARNING")])
-def test_hierarchies_are_computed_by_the_reference_whatever_the_others_beside_them_are(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, wanted: str, level: str
+@pytest.mark.parametrize(
+    ("wanted", "level", "has"),
+    [
+        ("auto", "INFO", "native"),
+        ("native", "INFO", "native"),
+        ("native-int8", "WARNING", "native"),
+        ("reference", "INFO", "reference"),
+    ],
+)
+def test_hierarchies_are_computed_in_full_precision_whatever_the_others_beside_them_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, wanted: str, level: str, has: str
 ) -> None:
     write_random_bundle(tmp_path / "toy", HierarchicalRecipe.model_validate(toy_values()), 0)
     with caplog.at_level(logging.INFO, "models.runtime"):
@@ -135,4 +143,4 @@ def test_hierarchies_are_computed_by_the_reference_whatever_the_others_beside_th
     assert model.total_codes == manifest.codes
     (said,) = caplog.records
     assert said.levelname == level
-    assert "executor reference" in said.message
+    assert f"executor {has}" in said.message

@@ -18,9 +18,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from models.config import SamplingDefaults
 from models.hierarchical.benchmark import benchmark_prior
 from models.hierarchical.config import GatedPixelCNNConfig, Grid, HierarchyConfig
+from models.hierarchical.grid_sampler import GridSampler
 from models.hierarchical.incremental.attention import one_by_one, together
 from models.hierarchical.naive import draw_naively
-from models.hierarchical.sampling import GridSampler, hows, sample_symbols
+from models.hierarchical.sampling import hows, sample_symbols
 from models.runtime.executor import Draw
 from models.runtime.protocol import SampleRequest
 from models.runtime.randomness import code_uniforms
