@@ -16,8 +16,14 @@ import torch
 from torch import Tensor
 
 from models.hierarchical.config import GatedPixelCNNConfig, Grid
+from models.hierarchical.grid_sampler import GridSampler
 from models.hierarchical.hierarchy import ClassConditionalPrior
 from models.hierarchical.incremental import IncrementalPixelCNN
+from models.hierarchical.native import NativeGridSampler
+from models.native import library
+from models.native.library import Kernels
+from models.runtime.executor import Draw
+from models.runtime.randomness import code_uniforms
 
 LABELS = 10
 
@@ -67,24 +73,50 @@ def _row(prior: ClassConditionalPrior, grid: Grid, batch: int, passes: int) -> d
             began = _now()
             prior.network(symbols, features)
             naive.append(_since(began))
-    difference = (prior.network(symbols, features) - logits).abs().max().item()
     naively = _Took(*[statistics.median(times) * grid.symbols for times in zip(*naive, strict=True)])
-    incrementally = _Took(*[sum(times) for times in zip(*steps, strict=True)])
-    by_clock = [took.clock for took in steps]
+    ways = {GridSampler.name: _compared(steps, naively, grid, logits - prior.network(symbols, features))}
+    if kernels := library.kernels():
+        ways[NativeGridSampler.name] = _natively(prior, grid, features, naively, kernels)
     return {
         "batch": batch,
         "naive_seconds": naively.clock,
         "naive_processor_seconds": naively.processor,
         "naive_passes_timed": len(naive),
-        "incremental_seconds": incrementally.clock,
-        "incremental_processor_seconds": incrementally.processor,
-        "times_faster": naively.clock / incrementally.clock,
-        "times_less_processor_time": naively.processor / incrementally.processor,
+        "incremental": ways,
+    }
+
+
+def _natively(
+    prior: ClassConditionalPrior, grid: Grid, features: Tensor, naively: _Took, kernels: Kernels
+) -> dict[str, Any]:
+    sampler = NativeGridSampler(prior.network, grid, len(features), kernels, spatial=False)
+    slots = range(len(features))
+    for slot in slots:
+        sampler.begin(slot, features[slot], Draw(1.0, grid.values, 1.0, code_uniforms(slot, 0, grid.symbols)))
+    logits, steps = list[Tensor](), list[_Took]()
+    for _ in range(grid.places):
+        began = _now()
+        sampler.step(slots)
+        steps.append(_since(began))
+        logits.append(torch.stack([torch.from_numpy(sampler.drawn_from(slot)) for slot in slots]))
+    expected = prior.network(sampler.symbols(slots), features).flatten(2, 3)
+    return _compared(steps, naively, grid, torch.stack(logits, dim=2) - expected)
+
+
+def _compared(steps: list[_Took], naively: _Took, grid: Grid, differences: Tensor) -> dict[str, Any]:
+    """What all steps took, beside naive sampling."""
+    took = _Took(*[sum(times) for times in zip(*steps, strict=True)])
+    by_clock = [each.clock for each in steps]
+    return {
+        "seconds": took.clock,
+        "processor_seconds": took.processor,
+        "times_faster": naively.clock / took.clock,
+        "times_less_processor_time": naively.processor / took.processor,
         "step_ms": {
             "median": 1000 * statistics.median(by_clock),
             "row_start_median": 1000 * statistics.median(by_clock[:: grid.width]),
         },
-        "largest_difference_of_logits": difference,
+        "largest_difference_of_logits": differences.abs().max().item(),
     }
 
 
