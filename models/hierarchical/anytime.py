@@ -23,8 +23,8 @@ class HierarchicalModel:
 
     A code is all symbols of one place. After any number of them there is a picture:
 
-    - topmost codes that are not there yet are filled in by one parallel pass of the prior, its likeliest given those
-      that are and, for the others, what it would most likely draw for the label from the beginning;
+    - topmost codes that are not there yet are filled in by two parallel passes of the prior: its likeliest given those
+      that are and, for the others, at first what it would most likely draw for the label from the beginning;
     - of a grid below that is partly drawn, the auxiliary decoder's guess has been replaced as far as drawing has come;
     - the grids below that are guessed by their auxiliary decoders.
 

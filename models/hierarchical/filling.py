@@ -29,9 +29,10 @@ def likeliest_codes(hierarchy: Hierarchy, sampler: AnySampler) -> Tensor:
 
 
 def fill_top(sampler: AnySampler, known: Tensor, drawn: Tensor, features: Tensor, likeliest: Tensor) -> Tensor:
-    """The topmost grid, where it is not drawn by one parallel pass of the prior.
+    """The topmost grid, where it is not drawn by two parallel passes of the prior.
 
-    That takes its likeliest codes, given those that are drawn and, in place of the others, the label's likeliest.
+    The first takes its likeliest codes, given those that are drawn and, in place of the others, the label's likeliest;
+    the second, given what the first has found.
 
     Args:
         sampler: of the prior.
@@ -40,13 +41,19 @@ def fill_top(sampler: AnySampler, known: Tensor, drawn: Tensor, features: Tensor
         features: what the prior is told of the labels.
         likeliest: (B, C, H, W) int64, of each label; see `likeliest_codes`.
     """
-    assumed = torch.where(drawn, known, likeliest)
-    return torch.where(drawn, known, sampler.logits(assumed, features).argmax(-1))
+    found = pass_over(sampler, known, drawn, features, likeliest)
+    return pass_over(sampler, known, drawn, features, found)
 
 
 def fill_below(hierarchy: Hierarchy, index: int, known: Tensor, drawn: Tensor, above: Tensor) -> Tensor:
     """A grid below, where it is not drawn as the auxiliary decoder has it, given the grid above, which is complete."""
     return torch.where(drawn, known, hierarchy.levels[index].guess(above))
+
+
+def pass_over(sampler: AnySampler, known: Tensor, drawn: Tensor, features: Tensor, assumed: Tensor) -> Tensor:
+    """The likeliest symbols where nothing is drawn, given what is and, in place of the rest, what is assumed."""
+    everywhere = torch.where(drawn, known, assumed)
+    return torch.where(drawn, known, sampler.logits(everywhere, features).argmax(-1))
 
 
 def down_to_pixels(hierarchy: Hierarchy, index: int, symbols: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from training.random_bundle import write_random_bundle
 
 PATIENT_MS = 60_000
 NET = {"layers": 4, "hidden": 96, "bottleneck": 48}
-# Of 32 x 32 pixels, which take about a second to draw, so that deadlines differ in what they allow.
+# Of 32 x 32 pixels, which take a fifth of a second to draw, so that deadlines differ in what they allow.
 SLOW = {
     "name": "slow",
     "media": {"type": "image", "shape": [1, 32, 32]},
@@ -36,7 +36,7 @@ SLOW = {
             "encoder": NET,
             "auxiliary": {"kind": "feed-forward", "network": NET},
             "modulator": NET,
-            "local": {"layers": 6, "hidden": 64},
+            "local": {"layers": 12, "hidden": 128},
         }
     ],
     "stages": {"levels": [toy_values()["stages"]["levels"][1]], "prior": toy_values()["stages"]["prior"]},

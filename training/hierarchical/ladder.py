@@ -16,7 +16,7 @@ from torch import Tensor
 from models.curve import fit_quality_curve
 from models.hierarchical import packing
 from models.hierarchical.config import HierarchyConfig
-from models.hierarchical.filling import down_to_pixels, fill_below, fill_top, likeliest_codes
+from models.hierarchical.filling import down_to_pixels, fill_below, fill_top, likeliest_codes, pass_over
 from models.hierarchical.hierarchy import Hierarchy
 from models.hierarchical.sampling import sampler_of
 from training.data.dataset import Split
@@ -33,7 +33,7 @@ TopFilling = Literal["pass", "pass twice", "drawn", "likeliest"]
 BelowFilling = Literal["auxiliary", "pass"]
 TOP: tuple[TopFilling, ...] = ("pass", "pass twice", "drawn", "likeliest")
 BELOW: tuple[BelowFilling, ...] = ("auxiliary", "pass")
-KEPT: tuple[TopFilling, BelowFilling] = ("pass", "auxiliary")
+KEPT: tuple[TopFilling, BelowFilling] = ("pass twice", "auxiliary")
 
 
 def rungs(config: HierarchyConfig) -> list[int]:
@@ -61,6 +61,8 @@ class Ladder:
         slots = min(BATCH, hierarchy.prior.null_label + 1)
         self._sampler = sampler_of(hierarchy.prior.network, hierarchy.config.grids[-1], slots, spatial=False)
         self._likeliest = likeliest_codes(hierarchy, self._sampler)
+        grids_below = zip(hierarchy.levels, hierarchy.config.grids[:-1], strict=True)
+        self._below = [sampler_of(level.local, grid, 1, spatial=True) for level, grid in grids_below]
 
     @torch.inference_mode()
     def pictures_after(self, codes: int, top: TopFilling = KEPT[0], below: BelowFilling = KEPT[1]) -> Tensor:
@@ -81,24 +83,28 @@ class Ladder:
             labels = self._labels[rows].to(self._device)
             filled = self._fill_top(known, drawn, labels, top, derive_seed(self._seed, "ladder", codes, rows.start))
         else:
-            above = self._grids[index + 1][rows].to(self._device)
-            filled = fill_below(self._hierarchy, index, known, drawn, above)
-            if below == "pass":
-                passed = self._hierarchy.levels[index](filled, above).argmax(-1)
-                filled = torch.where(drawn, known, passed)
+            filled = self._fill_below(index, known, drawn, self._grids[index + 1][rows].to(self._device), below)
         return down_to_pixels(self._hierarchy, index, filled)
+
+    def _fill_below(self, index: int, known: Tensor, drawn: Tensor, above: Tensor, how: BelowFilling) -> Tensor:
+        filled = fill_below(self._hierarchy, index, known, drawn, above)
+        if how == "auxiliary":
+            return filled
+        features = self._hierarchy.levels[index].condition(above)
+        return pass_over(self._below[index], known, drawn, features, filled)
 
     def _fill_top(self, known: Tensor, drawn: Tensor, labels: Tensor, how: TopFilling, seed: int) -> Tensor:
         likeliest, features = self._likeliest[labels], self._hierarchy.prior.condition(labels)
+        if how == "pass twice":
+            return fill_top(self._sampler, known, drawn, features, likeliest)
+        if how == "pass":
+            return pass_over(self._sampler, known, drawn, features, likeliest)
         assumed = torch.where(drawn, known, likeliest)
         if how == "likeliest":
             return assumed
-        if how == "drawn":
-            chances = self._sampler.logits(assumed, features).softmax(-1)
-            symbols = torch.multinomial(chances.flatten(0, -2).cpu(), 1, generator=generator(seed)).view(known.shape)
-            return torch.where(drawn, known, symbols.to(known.device))
-        filled = fill_top(self._sampler, known, drawn, features, likeliest)
-        return fill_top(self._sampler, known, drawn, features, filled) if how == "pass twice" else filled
+        chances = self._sampler.logits(assumed, features).softmax(-1)
+        symbols = torch.multinomial(chances.flatten(0, -2).cpu(), 1, generator=generator(seed)).view(known.shape)
+        return torch.where(drawn, known, symbols.to(known.device))
 
 
 def measure(
