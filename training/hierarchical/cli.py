@@ -204,12 +204,12 @@ def _numbers(option: str, text: str) -> list[int]:
 
 def _predictability(facts: dict[str, Any]) -> Group:
     table = Table(title="Bits per code, given the label", title_justify="left")
-    for heading in ("auxiliary decoder", "mask", "prior", "frequencies alone"):
-        table.add_column(heading, justify="left" if heading == "auxiliary decoder" else "right")
+    for heading in ("layers", "mask", "by the prior", "by frequencies alone"):
+        table.add_column(heading, justify="right")
     for row in facts["rows"]:
         mask = "" if row["mask"] is None else f"{row['mask']} x {row['mask']}"
         values = (_over_seeds(row["bits"]), _over_seeds(row["entropy_bits"]))
-        table.add_row(f"{row['layers']} layers", mask, *values)
+        table.add_row(str(row["layers"]), mask, *values)
     words = {True: "holds", False: "does NOT hold beyond what seeds differ by"}
     lines = [f"{words[s['holds']]}: {s['statement']} ({_over_seeds(s['difference'])})" for s in facts["signs"]]
     return Group(table, *lines)

@@ -39,7 +39,7 @@ class Auxiliary(NamedTuple):
 
     def __str__(self) -> str:
         kind = "feed-forward" if self.mask is None else f"masks of {self.mask} x {self.mask}"
-        return f"{kind}, {self.layers} layers"
+        return f"{kind}, {_layers(self.layers)}"
 
     @property
     def folder(self) -> str:
@@ -73,6 +73,10 @@ class Sign(Frozen):
     statement: str
     difference: Interval
     holds: bool
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer" if count == 1 else f"{count} layers"
 
 
 def auxiliaries(layers: Sequence[int], masks: Sequence[int]) -> list[Auxiliary]:
@@ -164,7 +168,7 @@ def _differences(bits: Mapping[Auxiliary, Mapping[int, float]]) -> Iterator[tupl
         deep = sorted(each for each in bits if each.mask == mask)
         if len(deep) > 1:
             least, most = deep[0], deep[-1]
-            statement = f"{kind}: {most.layers} layers need more bits for a code than {least.layers}"
+            statement = f"{kind}: {_layers(most.layers)} need more bits for a code than {least.layers}"
             yield statement, paired_interval(bits[most], bits[least])
     wide = sorted(each for each in bits if each.layers == LAYERS and each.mask is not None)
     if len(wide) > 1:
@@ -175,7 +179,7 @@ def _differences(bits: Mapping[Auxiliary, Mapping[int, float]]) -> Iterator[tupl
         )
     for plain in sorted(each for each in bits if each.mask is None):
         if (masked := plain._replace(mask=MASK)) in bits:
-            statement = f"{plain.layers} layers: feed-forward needs more bits for a code than {MASK} x {MASK} masks"
+            statement = f"{_layers(plain.layers)}: feed-forward needs more bits for a code than {MASK} x {MASK} masks"
             yield statement, paired_interval(bits[plain], bits[masked])
 
 

@@ -97,7 +97,7 @@ def test_a_recipe_gets_another_decoder_and_keeps_the_rest() -> None:
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(RecipeError, match="one level, and it has 2"):
         recipe_with(HierarchicalRecipe.model_validate(toy_values()), Auxiliary(1), 0)
-    with pytest.raises(RecipeError, match=r"masks of 4 x 4, 1 layers: .*must be odd"):
+    with pytest.raises(RecipeError, match=r"masks of 4 x 4, 1 layer: .*must be odd"):
         recipe_with(RECIPE, Auxiliary(1, 4), 0)
 
 
