@@ -23,8 +23,7 @@ class HierarchicalModel:
 
     A code is all symbols of one place. After any number of them there is a picture:
 
-    - topmost codes that are not there yet are filled in by two parallel passes of the prior: its likeliest given those
-      that are and, for the others, at first what it would most likely draw for the label from the beginning;
+    - topmost codes that are not there yet are what the prior would most likely draw for the label from the beginning;
     - of a grid below that is partly drawn, the auxiliary decoder's guess has been replaced as far as drawing has come;
     - the grids below that are guessed by their auxiliary decoders.
 
@@ -181,6 +180,4 @@ class HierarchicalModel:
             return known
         if index < len(self._hierarchy.levels):
             return fill_below(self._hierarchy, index, known, drawn, self._samplers[index + 1].symbols(slots))
-        labels = self._labels(slots)
-        features = self._hierarchy.prior.condition(labels)
-        return fill_top(self._samplers[index], known, drawn, features, self._likeliest[labels])
+        return fill_top(known, drawn, self._likeliest[self._labels(slots)])

@@ -7,7 +7,6 @@ Both by the clock, and by the processor time that they took, to which neighbours
 
 from __future__ import annotations
 
-import platform
 import statistics
 import time
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from models.benchmark import machine
 from models.hierarchical.config import GatedPixelCNNConfig, Grid
 from models.hierarchical.grid_sampler import GridSampler
 from models.hierarchical.hierarchy import ClassConditionalPrior
@@ -42,7 +42,7 @@ def benchmark_prior(config: GatedPixelCNNConfig, grid: Grid, batches: tuple[int,
         "network": config.model_dump(),
         "grid": grid.model_dump(),
         "threads": torch.get_num_threads(),
-        "machine": platform.processor() or platform.machine(),
+        "machine": machine("cpu"),
         "rows": [_row(prior, grid, batch, passes) for batch in batches],
     }
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from models.curve import fit_quality_curve
 from models.hierarchical import packing
 from models.hierarchical.config import HierarchyConfig
-from models.hierarchical.filling import down_to_pixels, fill_below, fill_top, likeliest_codes, pass_over
+from models.hierarchical.filling import down_to_pixels, fill_below, fill_top, likeliest_codes
 from models.hierarchical.hierarchy import Hierarchy
-from models.hierarchical.sampling import sampler_of
+from models.hierarchical.sampling import AnySampler, sampler_of
 from training.data.dataset import Split
 from training.evaluation.classifier import Extractor
 from training.evaluation.frechet import FrechetReference, distances
@@ -31,9 +31,9 @@ SHARES = (0.125, 0.25, 0.5, 1.0)  # of each grid, after which distances are meas
 
 TopFilling = Literal["pass", "pass twice", "drawn", "likeliest"]
 BelowFilling = Literal["auxiliary", "pass"]
-TOP: tuple[TopFilling, ...] = ("pass", "pass twice", "drawn", "likeliest")
+TOP: tuple[TopFilling, ...] = ("likeliest", "pass", "pass twice", "drawn")
 BELOW: tuple[BelowFilling, ...] = ("auxiliary", "pass")
-KEPT: tuple[TopFilling, BelowFilling] = ("pass twice", "auxiliary")
+KEPT: tuple[TopFilling, BelowFilling] = ("likeliest", "auxiliary")
 
 
 def rungs(config: HierarchyConfig) -> list[int]:
@@ -91,20 +91,25 @@ class Ladder:
         if how == "auxiliary":
             return filled
         features = self._hierarchy.levels[index].condition(above)
-        return pass_over(self._below[index], known, drawn, features, filled)
+        return _pass_over(self._below[index], known, drawn, features, filled)
 
     def _fill_top(self, known: Tensor, drawn: Tensor, labels: Tensor, how: TopFilling, seed: int) -> Tensor:
-        likeliest, features = self._likeliest[labels], self._hierarchy.prior.condition(labels)
-        if how == "pass twice":
-            return fill_top(self._sampler, known, drawn, features, likeliest)
-        if how == "pass":
-            return pass_over(self._sampler, known, drawn, features, likeliest)
-        assumed = torch.where(drawn, known, likeliest)
+        assumed = fill_top(known, drawn, self._likeliest[labels])
         if how == "likeliest":
             return assumed
-        chances = self._sampler.logits(assumed, features).softmax(-1)
-        symbols = torch.multinomial(chances.flatten(0, -2).cpu(), 1, generator=generator(seed)).view(known.shape)
-        return torch.where(drawn, known, symbols.to(known.device))
+        features = self._hierarchy.prior.condition(labels)
+        if how == "drawn":
+            chances = self._sampler.logits(assumed, features).softmax(-1)
+            symbols = torch.multinomial(chances.flatten(0, -2).cpu(), 1, generator=generator(seed)).view(known.shape)
+            return torch.where(drawn, known, symbols.to(known.device))
+        for _ in range(1 if how == "pass" else 2):
+            assumed = _pass_over(self._sampler, known, drawn, features, assumed)
+        return assumed
+
+
+def _pass_over(sampler: AnySampler, known: Tensor, drawn: Tensor, features: Tensor, assumed: Tensor) -> Tensor:
+    """The likeliest symbols where nothing is drawn, given what is and, in place of the rest, what is assumed."""
+    return torch.where(drawn, known, sampler.logits(assumed, features).argmax(-1))
 
 
 def measure(
