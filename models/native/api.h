@@ -138,8 +138,7 @@ struct Kernels {
     void (*pixelcnn_read)(void *pixelcnn, int32_t slot, int32_t places);
     // All logits (places, channels, values) given all symbols (places, channels); no slot changes.
     void (*pixelcnn_pass)(void *pixelcnn, const float *features, const int32_t *symbols, float *logits);
-    const int32_t *(*pixelcnn_symbols)(void *pixelcnn);    // (slots, places, channels); owned by it
-    const int32_t *(*pixelcnn_positions)(void *pixelcnn);  // (slots): places that each slot has; owned by it
+    const int32_t *(*pixelcnn_symbols)(void *pixelcnn);  // (slots, places, channels); owned by it
     // (channels, values) of the slot named in place `row` of the last step; owned by it, overwritten by the next call.
     const float *(*pixelcnn_logits)(void *pixelcnn, int32_t row);
 };

@@ -162,7 +162,6 @@ class Kernels(ctypes.Structure):
         ("pixelcnn_read", ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_int32)),
         ("pixelcnn_pass", ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_void_p, c_void_p)),
         ("pixelcnn_symbols", ctypes.CFUNCTYPE(c_void_p, c_void_p)),
-        ("pixelcnn_positions", ctypes.CFUNCTYPE(c_void_p, c_void_p)),
         ("pixelcnn_logits", ctypes.CFUNCTYPE(c_void_p, c_void_p, c_int32)),
     )
 
