@@ -78,6 +78,8 @@ def run_stages(context: AnyRun, kind: type[StateOf[Any]], stages: Sequence[Stage
     processes.part()
     if processes.main:
         _run_each(replace(context, processes=ALONE), state, stages[alone:])
+        if context.bundle_path.is_dir():  # there are runs that only measure
+            context.progress.say(f"bundle: {context.bundle_path}")
 
 
 def _run_each(context: AnyRun, state: StateOf[Any], stages: Sequence[Stage[AnyRun]]) -> StateOf[Any]:

@@ -37,7 +37,7 @@ def run(context: HierarchicalContext) -> None:
     manifest = build_manifest(context, quality_curve(report.ladder))
     manifest = write_hierarchical_bundle(context.bundle_path, manifest, context.hierarchy(), extra)
     size = sum(file.stat().st_size for file in context.bundle_path.iterdir())
-    context.progress.say(f"export: {manifest.name}, {size / 1e6:.1f} MB, {context.bundle_path}")
+    context.progress.say(f"export: {manifest.name}, {size / 1e6:.1f} MB")
 
 
 def recipe_of(manifest: HierarchicalManifest) -> HierarchicalRecipe:

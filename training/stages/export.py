@@ -33,7 +33,7 @@ def run(context: RunContext) -> None:
     manifest = build_manifest(context, report.quality_curve).model_copy(update={"eight_bit": recorded(report)})
     write_bundle(context.bundle_path, manifest, context.autoencoder(), context.prior(), extra)
     size = sum(file.stat().st_size for file in context.bundle_path.iterdir())
-    context.progress.say(f"export: {manifest.name}, {size / 1e6:.1f} MB, {context.bundle_path}")
+    context.progress.say(f"export: {manifest.name}, {size / 1e6:.1f} MB")
 
 
 def read_result(context: Run[Any], name: str) -> bytes:
