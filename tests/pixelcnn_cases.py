@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from models.hierarchical.config import GatedPixelCNNConfig, Grid
 
@@ -49,3 +51,9 @@ schedules = st.lists(
     max_size=60,
 )
 common = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def rounding(logits: Tensor) -> float:
+    """How far two ways to the same logits may be apart: 1e-5 of the greatest, which is above 100 in some networks."""
+    of_one = {torch.float32: 1e-5, torch.float64: 1e-12}[logits.dtype]
+    return of_one * max(1.0, float(logits.abs().max()))

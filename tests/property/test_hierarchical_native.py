@@ -7,7 +7,7 @@ import torch
 from hierarchies import random_features, random_network, random_symbols
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pixelcnn_cases import SLOTS, Case, cases, common, schedules
+from pixelcnn_cases import SLOTS, Case, cases, common, rounding, schedules
 from torch import Tensor
 
 from models.hierarchical.config import GatedPixelCNNConfig, Grid
@@ -18,7 +18,6 @@ from models.runtime.executor import Draw
 from models.runtime.randomness import code_uniforms
 
 HERE = {name: found for name in INSTRUCTION_SETS if (found := kernels(name))}
-TOLERANCE = 3e-5  # of logits, some of which are in the hundreds here; single precision by PyTorch is no nearer
 instructions = st.sampled_from(sorted(HERE))
 
 
@@ -42,7 +41,7 @@ def test_a_pass_has_the_logits_of_the_network(case: Case, name: str, seed: int) 
     features = random_features(grid, SLOTS, spatial=case.spatial, seed=seed)
     found = NativeGridSampler(network, grid, 1, HERE[name], spatial=case.spatial).logits(symbols, features)
     expected = network.double()(symbols, features.double()).float()
-    torch.testing.assert_close(found, expected, rtol=TOLERANCE, atol=TOLERANCE)
+    torch.testing.assert_close(found, expected, rtol=0.0, atol=rounding(expected))
 
 
 @settings(common, max_examples=150)
