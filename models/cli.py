@@ -13,6 +13,7 @@ from rich.table import Table
 from models.bundle.hierarchical import HierarchicalManifest
 from models.bundle.manifest import EightBitCheck, Manifest
 from models.bundle.reader import AnyManifest, verify_any_bundle
+from models.bundle.refined import RefinedManifest
 from models.config import Frozen
 
 BundlePath = Annotated[Path, typer.Argument(help="The bundle's folder.")]
@@ -75,13 +76,9 @@ def verify(path: BundlePath) -> None:
     Example:
         anytime bundle verify runs/mine/bundle
     """
-    from models.bundle.networks import load_hierarchy, load_networks
+    from models.bundle.networks import load_any
 
-    manifest = verify_any_bundle(path)
-    if isinstance(manifest, HierarchicalManifest):
-        load_hierarchy(path)
-    else:
-        load_networks(path)
+    manifest = load_any(path).manifest
     Console().print(f"{path}: {manifest.name}, version {manifest.version}, is whole ({len(manifest.files)} files)")
 
 
@@ -151,20 +148,29 @@ def _timings(result: dict[str, Any]) -> Table:
 
 def _facts(path: Path, manifest: AnyManifest) -> Table:
     table = Table(title=str(path), show_header=False, title_justify="left")
-    own = _hierarchy_facts(manifest) if isinstance(manifest, HierarchicalManifest) else _ordered_facts(manifest)
     rows = {
         "name": f"{manifest.name}, version {manifest.version}",
         "kind": f"{manifest.kind}, bundle format {manifest.format_version}",
         "description": manifest.description,
         "media": f"{manifest.media.type} {' x '.join(map(str, manifest.media.shape))}",
         "labels": ", ".join(manifest.labels) or "none",
-        **own,
+        **_own_facts(manifest),
         "sampling": ", ".join(f"{name} {value:g}" for name, value in manifest.sampling.model_dump().items()),
         "files": "\n".join(f"{name} ({entry.bytes:,} bytes)" for name, entry in manifest.files.items()),
     }
     for name, value in rows.items():
         table.add_row(name, value)
     return table
+
+
+def _own_facts(manifest: AnyManifest) -> dict[str, str]:
+    """What only models of its kind have."""
+    if isinstance(manifest, HierarchicalManifest):
+        return _hierarchy_facts(manifest)
+    if isinstance(manifest, RefinedManifest):
+        refined = f"{manifest.pixels.bits} bits of each channel; gated PixelCNN: {_sizes(manifest.refiner.local)}"
+        return {"base": manifest.base.reference, **_ordered_facts(manifest.base), "pixels": refined}
+    return _ordered_facts(manifest)
 
 
 def _ordered_facts(manifest: Manifest) -> dict[str, str]:

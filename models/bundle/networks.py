@@ -13,9 +13,11 @@ from models.build import Autoencoder, build_autoencoder
 from models.bundle.hierarchical import HierarchicalManifest, level_file
 from models.bundle.manifest import AUTOENCODER, PRIOR, Manifest
 from models.bundle.reader import verify_any_bundle, verify_bundle
+from models.bundle.refined import REFINER, RefinedManifest
 from models.errors import BundleError
 from models.hierarchical.hierarchy import Hierarchy
 from models.prior import Prior, build_prior
+from models.refined.refiner import Refiner
 
 
 class Networks(NamedTuple):
@@ -75,6 +77,43 @@ def build_hierarchy(path: Path, manifest: HierarchicalManifest, device: str) -> 
         _fill(level, path / level_file(number))
     _fill(hierarchy.prior, path / PRIOR)
     return LoadedHierarchy(manifest, hierarchy.eval().to(device))
+
+
+class LoadedRefined(NamedTuple):
+    """A verified bundle's ordered model and refiner, float32, in evaluation mode, without gradients."""
+
+    manifest: RefinedManifest
+    base: Networks
+    refiner: Refiner
+
+
+def load_refined(path: Path, device: str = "cpu") -> LoadedRefined:
+    """Verify the bundle of a refined model at folder `path` and load its networks.
+
+    Raises:
+        BundleError: like `load_networks`, or if the model is of another kind.
+    """
+    manifest = verify_any_bundle(path)
+    if not isinstance(manifest, RefinedManifest):
+        raise BundleError(path, f"kind: is {manifest.kind}, where a refined model is needed")
+    return LoadedRefined(manifest, build_networks(path, manifest.base, device), build_refiner(path, manifest, device))
+
+
+def build_refiner(path: Path, manifest: RefinedManifest, device: str) -> Refiner:
+    """The refiner of a bundle that was verified. Raises BundleError like `build_networks`."""
+    refiner = Refiner(manifest.refiner, manifest.pixels)
+    _fill(refiner, path / REFINER)
+    return refiner.to(device)
+
+
+def load_any(path: Path) -> Networks | LoadedHierarchy | LoadedRefined:
+    """Verify the bundle of any kind of model at folder `path` and load its networks. Raises like `load_networks`."""
+    manifest = verify_any_bundle(path)
+    if isinstance(manifest, Manifest):
+        return build_networks(path, manifest, "cpu")
+    if isinstance(manifest, HierarchicalManifest):
+        return build_hierarchy(path, manifest, "cpu")
+    return LoadedRefined(manifest, build_networks(path, manifest.base, "cpu"), build_refiner(path, manifest, "cpu"))
 
 
 def _fill(module: nn.Module, file: Path) -> None:

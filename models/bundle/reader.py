@@ -13,10 +13,17 @@ from pydantic import ValidationError
 from models.bundle.hierarchical import KIND as HIERARCHICAL
 from models.bundle.hierarchical import HierarchicalManifest
 from models.bundle.manifest import AUTOENCODER, FORMAT_VERSION, MANIFEST, PRIOR, Manifest
+from models.bundle.refined import KIND as REFINED
+from models.bundle.refined import RefinedManifest
 from models.config import Frozen, field_path
 from models.errors import BundleError
 
-AnyManifest = Manifest | HierarchicalManifest
+AnyManifest = Manifest | HierarchicalManifest | RefinedManifest
+# Kinds of models but the ordered, by what `kind` says.
+_OTHERS: dict[Any, type[HierarchicalManifest | RefinedManifest]] = {
+    HIERARCHICAL: HierarchicalManifest,
+    REFINED: RefinedManifest,
+}
 Parsed = TypeVar("Parsed", bound=Frozen)
 
 
@@ -47,17 +54,17 @@ def read_manifest(path: Path) -> Manifest:
         BundleError: if it cannot be read, is of a newer format or another kind of model, or does not make sense.
     """
     content = _content(path)
-    if content.get("kind") == HIERARCHICAL:
-        raise BundleError(path / MANIFEST, "kind: is a hierarchical model, where an ordered one is needed")
+    if (kind := content.get("kind")) in _OTHERS:
+        raise BundleError(path / MANIFEST, f"kind: is a {kind} model, where an ordered one is needed")
     return _manifest(path, content)
 
 
 def read_any_manifest(path: Path) -> AnyManifest:
     """Read what the bundle of any kind of model says of itself. Raises BundleError like `read_manifest`."""
     content = _content(path)
-    if content.get("kind") != HIERARCHICAL:
+    if (kind := content.get("kind")) not in _OTHERS:
         return _manifest(path, content)
-    manifest = _parsed(path, content, HierarchicalManifest)
+    manifest = _parsed(path, content, _OTHERS[kind])
     _expect(path, manifest, manifest.weights)
     return manifest
 

@@ -18,11 +18,13 @@ from models.build import Autoencoder
 from models.bundle.hierarchical import HierarchicalManifest, level_file
 from models.bundle.manifest import AUTOENCODER, MANIFEST, PRIOR, EightBitCheck, FileEntry, Manifest
 from models.bundle.reader import read_manifest
+from models.bundle.refined import RefinedManifest
 from models.errors import BundleError
 from models.hierarchical.hierarchy import Hierarchy
 from models.prior import Prior
+from models.refined.refiner import Refiner
 
-AnyManifest = TypeVar("AnyManifest", Manifest, HierarchicalManifest)
+AnyManifest = TypeVar("AnyManifest", Manifest, HierarchicalManifest, RefinedManifest)
 TEACHER = "teacher."
 
 
@@ -58,6 +60,19 @@ def write_hierarchical_bundle(
         level_file(number): half_precision(level, without=TEACHER) for number, level in enumerate(hierarchy.levels, 1)
     }
     return _write(path, manifest, {**levels, PRIOR: half_precision(hierarchy.prior)}, extra)
+
+
+def write_refined_bundle(
+    path: Path,
+    manifest: RefinedManifest,
+    base: tuple[Autoencoder, Prior],
+    refiner: Refiner,
+    extra: Mapping[str, bytes] | None = None,
+) -> RefinedManifest:
+    """Write a bundle like `write_bundle`, of an ordered model and what draws over its pictures."""
+    networks: tuple[nn.Module, ...] = (*base, refiner)
+    weights = {name: half_precision(network) for name, network in zip(manifest.weights, networks, strict=True)}
+    return _write(path, manifest, weights, extra)
 
 
 def _write(

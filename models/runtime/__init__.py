@@ -8,6 +8,7 @@ from pathlib import Path
 from models.bundle.hierarchical import HierarchicalManifest
 from models.bundle.manifest import Manifest
 from models.bundle.reader import AnyManifest, verify_any_bundle
+from models.bundle.refined import RefinedManifest
 from models.runtime import choice
 from models.runtime.ordered import OrderedModel
 from models.runtime.protocol import AnytimeModel
@@ -26,7 +27,8 @@ def load_model(
     Args:
         device: "cpu", "cuda" or "cuda:INDEX".
         slots: samples in progress at once.
-        executor: see `choice.choose`, which also looks at what the bundle says of eight bits; of ordered models.
+        executor: see `choice.choose`, which also looks at what the bundle says of eight bits; of ordered models, and of
+            those in refined ones.
         threads: of this process for PyTorch, which the first model decides; as they are if None.
 
     Raises:
@@ -36,13 +38,21 @@ def load_model(
     manifest = verify_any_bundle(path)
     if isinstance(manifest, HierarchicalManifest):
         return manifest, _hierarchical(path, manifest, device, slots, executor, threads)
+    if isinstance(manifest, RefinedManifest):
+        return manifest, _refined(path, manifest, device, slots, executor, threads)
+    return manifest, _ordered(path, manifest, device, slots, executor, threads)
+
+
+def _ordered(
+    path: Path, manifest: Manifest, device: str, slots: int, executor: str, threads: int | None
+) -> OrderedModel:
     name = choice.choose(manifest.prior.kind, device, executor, manifest.eight_bit)
     if name in choice.BY_TORCH:
         model = _by_torch(path, manifest, device, slots, executor, threads)
     else:
         model = choice.build_without_torch(name, Parameters.of_bundle(path, manifest), slots)
     _logger.info("%s: executor %s", manifest.name, model.executor.name)
-    return manifest, model
+    return model
 
 
 def _by_torch(
@@ -70,6 +80,20 @@ def _hierarchical(
         _logger.info("%s: executor %s", manifest.name, model.executor)
     else:
         _logger.warning("%s: executor %s, not %s: hierarchies have no such", manifest.name, model.executor, executor)
+    return model
+
+
+def _refined(
+    path: Path, manifest: RefinedManifest, device: str, slots: int, executor: str, threads: int | None
+) -> AnytimeModel:
+    """Codes by the executor that an ordered model would have; pixels like those of hierarchies."""
+    from models.bundle.networks import build_refiner
+    from models.refined.anytime import RefinedModel
+
+    _prepare(threads)
+    base = _ordered(path, manifest.base, device, slots, executor, threads)
+    model = RefinedModel(base, build_refiner(path, manifest, device), native=executor != choice.REFERENCE)
+    _logger.info("%s: executor %s", manifest.name, model.executor)
     return model
 
 

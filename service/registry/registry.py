@@ -9,11 +9,14 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from models.bundle.hierarchical import HierarchicalManifest
 from models.bundle.reader import AnyManifest
+from models.bundle.refined import RefinedManifest
 from models.errors import BundleError
 from service.registry.catalogue import Catalogue
 from service.registry.folder import ALIASES, Look, Sight, look
 
 _logger = logging.getLogger(__name__)
+
+_BY_TORCH = (HierarchicalManifest, RefinedManifest)  # kinds whose models need it
 
 State: TypeAlias = Literal["loading", "ready", "failed", "unloading"]
 
@@ -89,12 +92,12 @@ class Registry:
             del self._settled[path]
 
     def _slow(self, first: Look) -> Collection[Path]:
-        """Those for which no other need wait at the start, as hierarchies take seconds: the next look takes them in."""
+        """Those for which no other need wait at the start, as PyTorch takes seconds: the next look takes them in."""
         meant = {target.partition("@")[0] for target in self._aliases.values()}
         slow = [
             path
             for path, sight in first.sights.items()
-            if isinstance(sight.manifest, HierarchicalManifest) and sight.manifest.name not in meant
+            if isinstance(sight.manifest, _BY_TORCH) and sight.manifest.name not in meant
         ]
         return slow if len(slow) < len(first.sights) else ()
 
