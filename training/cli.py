@@ -12,6 +12,7 @@ import typer
 from models.cli import bundle
 from training.devices import Device, prepare_torch
 from training.extras import require_extras
+from training.hierarchical.recipe import HierarchicalRecipe
 from training.options import AutoencoderKind
 from training.processes import ALONE, Processes, joined
 from training.recipe import AnyRecipe, Recipe, bundled_recipes, load_any_recipe, parse_recipe
@@ -31,6 +32,7 @@ CACHE_HELP = "Where prepared data is kept; by default ~/.cache/anytime/data."
 def register(app: typer.Typer) -> None:
     """Add the training commands."""
     from training.baselines.cli import register as register_baseline
+    from training.compare.cli import register as register_compare
     from training.evaluation.cli import register as register_evaluate
     from training.hierarchical.cli import register as register_hierarchy
     from training.report.cli import register as register_report
@@ -43,6 +45,7 @@ def register(app: typer.Typer) -> None:
     register_study(app)
     register_report(app)
     register_baseline(app)
+    register_compare(app)
     register_hierarchy()
 
 
@@ -84,7 +87,7 @@ def train(
     r"""Train a model from data to a bundle.
 
     Stages of an ordered model: autoencoder, ordered, codes, prior, evaluate, export. Of a hierarchical one: level-1,
-    codes-1, and so on for each level, prior, evaluate, export.
+    codes-1, and so on for each level, prior, evaluate, export. Of a refined one: pictures, refiner, evaluate, export.
 
     However a run ends early, --resume goes on from its last checkpoint, and the bundle is the one that an unbroken run
     would have made. Logs for TensorBoard are in OUT/logs.
@@ -168,9 +171,16 @@ def _run(
         pipeline.run(context)
         return
 
-    from training.hierarchical.context import HierarchicalContext
-    from training.hierarchical.pipeline import run_hierarchical
+    if isinstance(recipe, HierarchicalRecipe):
+        from training.hierarchical.context import HierarchicalContext
+        from training.hierarchical.pipeline import run_hierarchical
 
-    run_hierarchical(
-        HierarchicalContext(recipe, dataset, out, torch_device, progress, checkpoint_seconds, processes=processes)
-    )
+        run_hierarchical(
+            HierarchicalContext(recipe, dataset, out, torch_device, progress, checkpoint_seconds, processes=processes)
+        )
+        return
+
+    from training.refined.context import RefinedContext
+    from training.refined.pipeline import run_refined
+
+    run_refined(RefinedContext(recipe, dataset, out, torch_device, progress, checkpoint_seconds, processes=processes))

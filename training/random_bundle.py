@@ -11,13 +11,18 @@ from models.autoencoder import OrderedVQVAE
 from models.build import Autoencoder, build_autoencoder
 from models.bundle.hierarchical import HierarchicalManifest
 from models.bundle.manifest import Manifest
+from models.bundle.networks import load_networks
 from models.bundle.reader import AnyManifest
-from models.bundle.writer import write_bundle, write_hierarchical_bundle
+from models.bundle.refined import RefinedManifest
+from models.bundle.writer import write_bundle, write_hierarchical_bundle, write_refined_bundle
 from models.curve import fit_quality_curve
 from models.hierarchical.hierarchy import Hierarchy
 from models.prior import build_prior
+from models.refined.refiner import Refiner
 from training.hierarchical.recipe import HierarchicalRecipe
 from training.recipe import AnyRecipe, Recipe
+from training.refined.base import base_path, read_base
+from training.refined.recipe import RefinedRecipe
 from training.seeds import derive_seed
 
 VERSION = "untrained"
@@ -32,6 +37,8 @@ def write_random_bundle(path: Path, recipe: AnyRecipe, seed: int) -> AnyManifest
     """
     if isinstance(recipe, HierarchicalRecipe):
         return _write_hierarchy(path, recipe, seed)
+    if isinstance(recipe, RefinedRecipe):
+        return _write_refined(path, recipe, seed)
     shape = recipe.autoencoder
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(derive_seed(seed, "random bundle"))
@@ -59,6 +66,27 @@ def _write_hierarchy(path: Path, recipe: HierarchicalRecipe, seed: int) -> Hiera
         training={"trained": False, "seed": seed},
     )
     return write_hierarchical_bundle(path, manifest, hierarchy)
+
+
+def _write_refined(path: Path, recipe: RefinedRecipe, seed: int) -> RefinedManifest:
+    """The base as it is."""
+    read_base(recipe.base)
+    base = load_networks(base_path(recipe.base))
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(derive_seed(seed, "random bundle"))
+        refiner = Refiner(recipe.refiner, recipe.pixels)
+    manifest = RefinedManifest(
+        name=recipe.name,
+        version=VERSION,
+        description=f"UNTRAINED: random weights in the shape of the recipe {recipe.name}, over a model that may be "
+        "trained, for benchmarks. Its pixels are noise and its quality curve is assumed.",
+        base=base.manifest,
+        refiner=recipe.refiner,
+        sampling=recipe.sampling,
+        quality_curve=assumed_quality_curve(base.manifest.codes + recipe.pixels.places),
+        training={"trained": False, "seed": seed},
+    )
+    return write_refined_bundle(path, manifest, (base.autoencoder, base.prior), refiner)
 
 
 @torch.no_grad()
@@ -108,7 +136,7 @@ def assumed_quality_curve(codes: int) -> tuple[float, ...]:
     return fit_quality_curve([1 / (1 + n) for n in range(codes + 1)])
 
 
-def _labels(recipe: AnyRecipe) -> tuple[str, ...]:
+def _labels(recipe: Recipe | HierarchicalRecipe) -> tuple[str, ...]:
     """The recipe's labels; one, if it leaves them to the data, since their number hardly matters to the speed."""
     return recipe.labels or ("all",)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from models.bundle.reader import AnyManifest
 from models.config import AnyAutoencoderConfig, Frozen, Media, PositiveInt, PriorConfig, SamplingDefaults, field_path
 from models.errors import RecipeError
 from models.suggestions import did_you_mean
@@ -17,6 +18,8 @@ from training.data.options import DataRecipe
 from training.hierarchical.recipe import KIND as HIERARCHICAL
 from training.hierarchical.recipe import HierarchicalRecipe
 from training.options import AutoencoderStage, CodebookRecipe, Stages
+from training.refined.recipe import KIND as REFINED
+from training.refined.recipe import RefinedRecipe
 
 BUNDLED = Path(__file__).resolve().parent / "recipes"
 Parsed = TypeVar("Parsed", bound=Frozen)
@@ -136,7 +139,12 @@ class Recipe(Frozen):
                     )
 
 
-AnyRecipe = Recipe | HierarchicalRecipe
+AnyRecipe = Recipe | HierarchicalRecipe | RefinedRecipe
+# Kinds of recipes but those of ordered models, by what `kind` says.
+_OTHERS: dict[Any, type[HierarchicalRecipe | RefinedRecipe]] = {
+    HIERARCHICAL: HierarchicalRecipe,
+    REFINED: RefinedRecipe,
+}
 
 
 def bundled_recipes(folder: Path = BUNDLED) -> tuple[str, ...]:
@@ -160,9 +168,25 @@ def load_any_recipe(recipe: str) -> AnyRecipe:
     values = read_toml(path)
     if "kind" not in values:
         return parse_recipe(values, str(path))
-    if values["kind"] != HIERARCHICAL:
-        raise RecipeError(f"{path}: kind: should be {HIERARCHICAL!r} or left out, got {values['kind']!r}")
-    return parse_as(HierarchicalRecipe, values, str(path))
+    kind = values["kind"]
+    if not isinstance(kind, str) or kind not in _OTHERS:
+        known = " or ".join(repr(each) for each in _OTHERS)
+        raise RecipeError(f"{path}: kind: should be {known}, or left out, got {kind!r}")
+    return parse_as(_OTHERS[kind], values, str(path))
+
+
+def recipe_in(manifest: AnyManifest) -> AnyRecipe:
+    """The recipe in a bundle's provenance, with the labels that its data had.
+
+    Raises:
+        RecipeError: there is none, or none that this version understands.
+    """
+    values = manifest.training.get("recipe")
+    kind: type[AnyRecipe] = _OTHERS.get(manifest.kind, Recipe)
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"{manifest.name}: its bundle has no recipe to split the data by") from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -183,8 +207,8 @@ def parse_recipe(values: dict[str, Any], origin: str) -> Recipe:
     Raises:
         RecipeError: naming the origin, the field by its dotted path and what is wrong with it.
     """
-    if values.get("kind") == HIERARCHICAL:
-        raise RecipeError(f"{origin}: kind: is a hierarchical model's recipe, where an ordered model's is needed")
+    if values.get("kind") in (HIERARCHICAL, REFINED):
+        raise RecipeError(f"{origin}: kind: is a {values['kind']} model's recipe, where an ordered model's is needed")
     return parse_as(Recipe, values, origin)
 
 

@@ -1,4 +1,4 @@
-"""A real server with hierarchical models: pictures at every deadline, previews and every dialect, as of others."""
+"""A real server with hierarchical and refined models: pictures at every deadline and in every dialect, as of others."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from refined import write_refined
 from server_process import ServerProcess, running_server
 from socket_client import event, open_socket, send
 from toy_hierarchy import toy_values
 
-from models.bundle.hierarchical import HierarchicalManifest
+from models.bundle.reader import read_any_manifest
 from models.runtime import load_model
 from models.runtime.protocol import SampleRequest
 from training.hierarchical.recipe import HierarchicalRecipe
@@ -45,11 +46,12 @@ SLOW = {
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`toy-hierarchy` of three levels, which is drawn in no time, and `slow`."""
+    """`toy-hierarchy` of three levels and `refined`, which are drawn in no time, and `slow`."""
     folder = tmp_path_factory.mktemp("bundles")
     for values in (toy_values(), toy_values() | SLOW):
         recipe = HierarchicalRecipe.model_validate(values)
         write_random_bundle(folder / recipe.name, recipe, 0)
+    write_refined(folder)
     return folder
 
 
@@ -85,31 +87,32 @@ def feasible_ms(client: httpx.Client) -> float:
     return deadline_ms
 
 
-def manifest_of(bundles: Path, model: str) -> HierarchicalManifest:
-    manifest, _ = load_model(bundles / model, "cpu", slots=1)
-    assert isinstance(manifest, HierarchicalManifest)
-    return manifest
-
-
-def test_it_is_listed_as_any_other_model(client: httpx.Client, bundles: Path) -> None:
-    manifest = manifest_of(bundles, "toy-hierarchy")
-    found = client.get("/v1/models/toy-hierarchy").json()
-    assert (found["kind"], found["codes"]) == ("hierarchical", 4 + 16 + 64)
-    assert found["quality_curve"] == list(manifest.quality_curve)
+@pytest.mark.parametrize(
+    ("model", "kind", "codes"), [("toy-hierarchy", "hierarchical", 4 + 16 + 64), ("refined", "refined", 6 + 64)]
+)
+def test_it_is_listed_as_any_other_model(
+    client: httpx.Client, bundles: Path, model: str, kind: str, codes: int
+) -> None:
+    found = client.get(f"/v1/models/{model}").json()
+    assert (found["kind"], found["codes"]) == (kind, codes)
+    assert found["quality_curve"] == list(read_any_manifest(bundles / model).quality_curve)
     assert found["minimum_deadline_ms"] > 0
 
 
-@pytest.mark.parametrize("codes", [1, 3, 4, 11, 20, 57, 84])
+@pytest.mark.parametrize(
+    ("name", "codes"),
+    [*(("toy-hierarchy", codes) for codes in (1, 3, 4, 11, 20, 57, 84)), *(("refined", n) for n in (1, 6, 7, 40, 70))],
+)
 def test_after_any_number_of_codes_there_is_the_models_own_picture(
-    client: httpx.Client, bundles: Path, codes: int
+    client: httpx.Client, bundles: Path, name: str, codes: int
 ) -> None:
     """In the topmost grid, between grids and among the pixels; two samples, one answer."""
-    _, model = load_model(bundles / "toy-hierarchy", "cpu", slots=2)
+    _, model = load_model(bundles / name, "cpu", slots=2)
     for slot in (0, 1):
         model.begin(slot, SampleRequest(7, slot, label=2, temperature=1.0))
         model.step([slot], codes)
     expected = model.decode([0, 1])
-    answer = generate(client, "toy-hierarchy", n=2, label="bottom", max_codes=codes, format="npy")
+    answer = generate(client, name, n=2, label=2, max_codes=codes, format="npy")
     for output, media, drawn in zip(answer["outputs"], expected.media, expected.codes, strict=True):
         assert output["codes"] == drawn
         assert output["stop_reason"] == "complete"
@@ -154,11 +157,29 @@ def test_an_answer_is_gone_on_from_and_decoded_again(client: httpx.Client) -> No
     assert "from 0 to 7 at place 20" in refused.text
 
 
-def test_it_does_not_encode_and_says_so(client: httpx.Client) -> None:
+def test_a_refined_answer_is_gone_on_from_and_decoded_again(client: httpx.Client) -> None:
+    """From among its codes, from their end and from among its pixels."""
+    (whole,) = generate(client, "refined", label=0, format="npy")["outputs"]
+    assert whole["codes_total"] == len(whole["codes"]) == 6 + 64
+    for given in (2, 6, 40):
+        (again,) = generate(client, "refined", label=0, codes=whole["codes"][:given], format="npy")["outputs"]
+        assert again["codes"] == whole["codes"]
+        assert numbers(again) == pytest.approx(numbers(whole), abs=1e-6)
+        (part,) = generate(client, "refined", label=0, max_codes=given, format="npy")["outputs"]
+        body = {"model": "refined", "codes": part["codes"], "format": "npy", "deadline_ms": PATIENT_MS}
+        (decoded,) = client.post("/v1/decode", json=body).json()["outputs"]
+        assert numbers(decoded) == pytest.approx(numbers(part), abs=1e-6)
+    refused = client.post("/v1/generate", json={"model": "refined", "codes": [7] * 6 + [8]})
+    assert refused.status_code == 422
+    assert "from 0 to 7" in refused.text
+
+
+@pytest.mark.parametrize("model", ["toy-hierarchy", "refined"])
+def test_it_does_not_encode_and_says_so(client: httpx.Client, model: str) -> None:
     picture = io.BytesIO()
     Image.new("L", (8, 8)).save(picture, "png")
     response = client.post(
-        "/v1/encode?model=toy-hierarchy", content=picture.getvalue(), headers={"content-type": "image/png"}
+        f"/v1/encode?model={model}", content=picture.getvalue(), headers={"content-type": "image/png"}
     )
     assert response.status_code == 422
     assert "only draws and decodes" in response.json()["detail"]

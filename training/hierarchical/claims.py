@@ -8,18 +8,17 @@ from training.evaluation.report import Claim
 from training.hierarchical.report import HierarchicalSampleFacts, LadderFacts
 
 
-def claims_of(sampled: HierarchicalSampleFacts, ladder: LadderFacts, labels: int) -> tuple[Claim, ...]:
+def claims_of(
+    drawing_helps: str, sampled: HierarchicalSampleFacts, ladder: LadderFacts, labels: int
+) -> tuple[Claim, ...]:
     """That drawing helps, that more codes do, and that labels tell.
 
     Args:
+        drawing_helps: the first, as a sentence.
         labels: how many there are.
     """
     claims = [
-        above(
-            "drawing_helps",
-            "Drawing what is below the topmost codes brings samples nearer to real images than auxiliary decoders do.",
-            (sampled.distance_drop,),
-        ),
+        above("drawing_helps", drawing_helps, (sampled.distance_drop,)),
         above("codes_help", "Samples of all codes are nearer to real images than those of none.", (ladder.drop,)),
     ]
     if sampled.drawn.recognition is not None:

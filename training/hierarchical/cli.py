@@ -53,12 +53,12 @@ def ladder(
     from training.evaluation.measure import CLASSIFIER
     from training.evaluation.samples import labels_like
     from training.hierarchical.comparison import compare
-    from training.hierarchical.export import recipe_of
+    from training.recipe import recipe_in
     from training.seeds import derive_seed
 
     console = Console()
     manifest, networks = load_hierarchy(bundle, str(torch_device))
-    recipe = recipe_of(manifest)
+    recipe = recipe_in(manifest)
     dataset = prepare(open_source(data, manifest.media.type), recipe, cache, PreparationProgress(console))
     out.mkdir(parents=True, exist_ok=True)
     config = ClassifierConfig(epochs=recipe.evaluate.classifier_epochs, seed=recipe.seed)

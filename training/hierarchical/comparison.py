@@ -13,7 +13,7 @@ from models.hierarchical.sampling import sample_symbols
 from training.data.dataset import Split
 from training.evaluation.classifier import Extractor
 from training.hierarchical.drawing import draw_pixels
-from training.hierarchical.ladder import BELOW, KEPT, TOP, Ladder, measure, rungs
+from training.hierarchical.ladder import BELOW, KEPT, TOP, BelowFilling, Ladder, TopFilling, measure, rungs
 from training.hierarchical.report import LadderFacts
 
 PIXELS_EARLY = "pixels once the topmost codes are there"
@@ -43,17 +43,24 @@ def compare(
     say("drawing samples")
     grids, known = sample_symbols(hierarchy, labels, seed, sampling), torch.tensor(labels)
     ladder = Ladder(hierarchy, grids, known, seed)
+
+    def measured(codes: list[int], top: TopFilling = KEPT[0], below: BelowFilling = KEPT[1]) -> LadderFacts:
+        def after(count: int) -> Tensor:
+            return ladder.pictures_after(count, top, below)
+
+        return measure(after, codes, extractor, real, seed, (top, below))
+
     every, top = rungs(hierarchy.config), hierarchy.config.grids[-1].places
     say("the whole ladder")
-    yield measure(ladder, every, extractor, real, seed)
+    yield measured(every)
     for of_codes in TOP:
         if of_codes != KEPT[0]:
             say(f"topmost codes: {of_codes}")
-            yield measure(ladder, [n for n in every if n < top], extractor, real, seed, (of_codes, KEPT[1]))
+            yield measured([n for n in every if n < top], top=of_codes)
     for of_rest in BELOW:
         if of_rest != KEPT[1]:
             say(f"below: {of_rest}")
-            yield measure(ladder, [n for n in every if n >= top], extractor, real, seed, (KEPT[0], of_rest))
+            yield measured([n for n in every if n >= top], below=of_rest)
     if len(hierarchy.levels) > 1:
         say(PIXELS_EARLY)
         yield _pixels_early(hierarchy, grids[-1], known, sampling, seed, extractor, real)
@@ -72,6 +79,6 @@ def _pixels_early(
     config = hierarchy.config
     between = sum(grid.places for grid in config.grids[1:-1])
     rest = [n for n in rungs(config) if n >= config.grids[-1].places + between]
-    found = measure(Ladder(hierarchy, grids, labels, seed), rest, extractor, real, seed)
+    found = measure(Ladder(hierarchy, grids, labels, seed).pictures_after, rest, extractor, real, seed, KEPT)
     drawn = [rung.model_copy(update={"codes": rung.codes - between}) for rung in found.rungs]
     return found.model_copy(update={"order": PIXELS_EARLY, "rungs": tuple(drawn)})

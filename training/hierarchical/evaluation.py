@@ -1,15 +1,12 @@
-"""The stage that measures a hierarchical model."""
+"""What is measured of a model whose pixels are drawn one by one, whatever stands above them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TypeAlias
 
-import torch
 from torch import Tensor
 
-from models.config import SamplingDefaults
-from models.hierarchical.hierarchy import Hierarchy
-from models.hierarchical.sampling import sample_symbols
+from training.context import Run
 from training.data.dataset import Split
 from training.evaluation.classifier import ClassifierConfig, Extractor, Judgement, JudgeSource, train_or_load
 from training.evaluation.frechet import FrechetReference, distances
@@ -24,11 +21,9 @@ from training.evaluation.versions import versions
 from training.files import write_atomically
 from training.hierarchical import sheets
 from training.hierarchical.claims import claims_of
-from training.hierarchical.context import HierarchicalContext
-from training.hierarchical.drawing import draw_below
-from training.hierarchical.ladder import Ladder, measure, rungs
-from training.hierarchical.likelihood import codebooks, encode_all, likelihood
+from training.hierarchical.ladder import measure
 from training.hierarchical.neighbours import nearest, neighbour_facts
+from training.hierarchical.recipe import HierarchicalRecipe
 from training.hierarchical.report import (
     HierarchicalReconstructionFacts,
     HierarchicalReport,
@@ -36,8 +31,9 @@ from training.hierarchical.report import (
     JudgedFacts,
     RealFacts,
 )
-from training.hierarchical.symbols import PictureSymbols, pictures
+from training.hierarchical.subject import Drawn, Subject
 from training.progress import StageProgress
+from training.refined.recipe import RefinedRecipe
 from training.seeds import derive_seed, shuffled
 
 STAGE = "evaluate"
@@ -46,11 +42,14 @@ DRAWINGS = 3  # of each image in the sheet of reconstructions
 SHOWN = 8  # images in it
 
 
-def run(context: HierarchicalContext) -> None:
+AnyRun: TypeAlias = Run[HierarchicalRecipe | RefinedRecipe]
+
+
+def evaluate(context: AnyRun, subject: Subject) -> None:
     """Write the report and the pictures into the run's `evaluation` folder; the report last."""
     recipe = context.recipe
     with context.progress.stage(STAGE, STEPS + recipe.evaluate.classifier_epochs) as progress:
-        report = _Evaluation(context, progress).measure()
+        report = _Evaluation(context, subject, progress).measure()
         write_atomically(context.evaluation_directory / REPORT, report.to_json())
         joint = report.likelihood.joint
         progress.say(f"{joint.value:.3f} joint bits per dimension ({joint.low:.3f} to {joint.high:.3f})")
@@ -64,28 +63,13 @@ def run(context: HierarchicalContext) -> None:
             progress.say(f"{'holds' if claim.holds else 'does NOT hold'}: {claim.statement}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Samples:
-    """Conditional samples, (N, C, H, W) uint8: with all symbols drawn, and by auxiliary decoders; labels (N,) int64.
-
-    Attributes:
-        grids: the symbols that were drawn, pixels first.
-    """
-
-    grids: list[Tensor]
-    drawn: Tensor
-    auxiliary: Tensor
-    labels: Tensor
-
-
 class _Evaluation:
-    def __init__(self, context: HierarchicalContext, progress: StageProgress) -> None:
+    def __init__(self, context: AnyRun, subject: Subject, progress: StageProgress) -> None:
         self.context = context
+        self.subject = subject
         self.progress = progress
         self.recipe = context.recipe.evaluate
         self.seed = context.recipe.seed
-        self.hierarchy: Hierarchy = context.hierarchy()
-        self.pixels = context.recipe.hierarchy.pixels
         self.test: Split = context.dataset.test.take(slice(self.recipe.images))
         self.directory = context.evaluation_directory
         self.names = context.recipe.labels
@@ -97,35 +81,36 @@ class _Evaluation:
         real = extractor.judge(self.test.images)
         reference = FrechetReference(real.features)
         self._done("bits per dimension")
-        symbols = PictureSymbols(self.test, self.pixels)
-        grids = encode_all(self.hierarchy, symbols, context.device)
-        found = likelihood(self.hierarchy, grids, self.test.labels, context.device)
+        found = self.subject.likelihood(self.test)
         self._done("drawing samples")
-        samples = self._draw()
+        labels = self._labels()
+        samples = self.subject.draw(labels)
         self._done("drawing reconstructions")
-        rebuilt = self._reconstructions(extractor, reference, grids[-1])
+        rebuilt = self._reconstructions(extractor, reference)
         self._done("neighbours")
-        self._show_neighbours(extractor, samples)
+        self._show_neighbours(extractor, samples, labels)
         near = neighbour_facts(samples.drawn, self.test.images, context.dataset.train.images)
         self._done("judging samples")
-        sampled = self._samples(extractor, reference, samples)
+        sampled = self._samples(extractor, reference, samples, labels)
         self._done("judging what is cut short")
-        ladder = Ladder(self.hierarchy, samples.grids, samples.labels, self.seed)
-        facts = measure(ladder, rungs(self.hierarchy.config), extractor, context.dataset.validation, self.seed)
-        sheets.write_samples(self.directory, samples.drawn, samples.auxiliary, samples.labels, self.names)
+        rungs, filling = self.subject.rungs, self.subject.filling
+        real_images = context.dataset.validation
+        facts = measure(samples.pictures_after, rungs, extractor, real_images, self.seed, filling)
+        sheets.write_samples(self.directory, samples.drawn, samples.auxiliary, labels, self.names)
         return HierarchicalReport(
+            kind=context.recipe.kind,
             model=context.recipe.name,
             seed=self.seed,
             data=self._data_facts(),
             extractor=self._extractor_facts(extractor, real),
-            codebooks=codebooks(self.hierarchy, grids),
+            codebooks=self.subject.codebooks(self.test),
             likelihood=found,
-            real=self._real_facts(extractor, reference, len(samples.labels)),
+            real=self._real_facts(extractor, reference, len(labels)),
             samples=sampled,
             reconstructions=rebuilt,
             neighbours=near,
             ladder=facts,
-            claims=claims_of(sampled, facts, len(self.names)),
+            claims=claims_of(self.subject.drawing_helps, sampled, facts, len(self.names)),
             versions=versions(),
         )
 
@@ -144,17 +129,10 @@ class _Evaluation:
 
         return train_or_load(source.cache, source.config, source.train, len(self.names), self.context.device, show)
 
-    def _draw(self) -> _Samples:
+    def _labels(self) -> Tensor:
+        """Of the samples, (N,) int64."""
         count = max(2, self.recipe.samples_per_class * len(self.names))
-        labels = labels_like(self.test.labels, len(self.names), count)
-        drawn = sample_symbols(self.hierarchy, labels.tolist(), self.seed, self.context.recipe.sampling)
-        return _Samples(drawn, pictures(drawn[0], self.pixels), self._guess(drawn[-1]), labels)
-
-    @torch.inference_mode()
-    def _guess(self, codes: Tensor) -> Tensor:
-        """What the auxiliary decoders make of topmost codes, uint8."""
-        parts = [self.hierarchy.guess(part.to(self.context.device)) for part in torch.split(codes, 64)]
-        return pictures(torch.cat(parts), self.pixels)
+        return labels_like(self.test.labels, len(self.names), count)
 
     def _judged(
         self, extractor: Extractor, reference: FrechetReference, sets: tuple[Tensor, Tensor], labels: Tensor
@@ -182,29 +160,22 @@ class _Evaluation:
             shares |= {name: share} if share else {}
         return shares
 
-    def _samples(self, extractor: Extractor, reference: FrechetReference, samples: _Samples) -> HierarchicalSampleFacts:
-        auxiliary, drawn, drop = self._judged(extractor, reference, (samples.auxiliary, samples.drawn), samples.labels)
+    def _samples(
+        self, extractor: Extractor, reference: FrechetReference, samples: Drawn, labels: Tensor
+    ) -> HierarchicalSampleFacts:
+        auxiliary, drawn, drop = self._judged(extractor, reference, (samples.auxiliary, samples.drawn), labels)
         sampling = self.context.recipe.sampling
         return HierarchicalSampleFacts(
             seed=self.seed, sampling=sampling, drawn=drawn, auxiliary=auxiliary, distance_drop=drop
         )
 
-    def _reconstructions(
-        self, extractor: Extractor, reference: FrechetReference, codes: Tensor
-    ) -> HierarchicalReconstructionFacts:
-        count = min(self.recipe.reconstructions, len(codes))
-        codes, part = codes[:count], self.test.take(slice(count))
-        sampling = SamplingDefaults(temperature=self.recipe.temperature)
-        on_device = codes.to(self.context.device)
-        drawn, again = (
-            pictures(draw_below(self.hierarchy, on_device, self.seed, sampling, offset)[0], self.pixels)
-            for offset in (0, count)
-        )
-        auxiliary = self._guess(codes)
-        more = [
-            pictures(draw_below(self.hierarchy, on_device[:SHOWN], self.seed, sampling, offset * count)[0], self.pixels)
-            for offset in range(2, DRAWINGS)
-        ]
+    def _reconstructions(self, extractor: Extractor, reference: FrechetReference) -> HierarchicalReconstructionFacts:
+        count = min(self.recipe.reconstructions, len(self.test))
+        part = self.test.take(slice(count))
+        drawn, again = (self.subject.redraw(part, self.recipe.temperature, offset) for offset in (0, count))
+        auxiliary = self.subject.rebuild(part)
+        few = part.take(slice(SHOWN))
+        more = [self.subject.redraw(few, self.recipe.temperature, offset * count) for offset in range(2, DRAWINGS)]
         shown = [images[:SHOWN] for images in (drawn, again, *more)]
         sheets.write_reconstructions(self.directory, part.images[:SHOWN], shown, auxiliary[:SHOWN])
         by_auxiliary, by_drawing, _ = self._judged(extractor, reference, (auxiliary, drawn), part.labels)
@@ -217,9 +188,9 @@ class _Evaluation:
             variety=_error(drawn, again),
         )
 
-    def _show_neighbours(self, extractor: Extractor, samples: _Samples) -> None:
+    def _show_neighbours(self, extractor: Extractor, samples: Drawn, labels: Tensor) -> None:
         train = self.context.dataset.train.images
-        first = [int((samples.labels == label).nonzero()[0]) for label in range(len(self.names[:MOST_LABELS]))]
+        first = [int((labels == label).nonzero()[0]) for label in range(len(self.names[:MOST_LABELS]))]
         shown, count = samples.drawn[first], min(sheets.NEIGHBOUR_COUNT, len(train))
         near = {
             "pixels": train[nearest(shown, train, count)[1]],

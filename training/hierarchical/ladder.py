@@ -6,7 +6,7 @@ the original's, so it raises the error while it brings pictures nearer to real o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -113,21 +113,22 @@ def _pass_over(sampler: AnySampler, known: Tensor, drawn: Tensor, features: Tens
 
 
 def measure(
-    ladder: Ladder,
+    pictures_after: Callable[[int], Tensor],
     codes: Sequence[int],
     extractor: Extractor,
     real: Split,
     seed: int,
-    filling: tuple[TopFilling, BelowFilling] = KEPT,
+    filling: tuple[str, str],
 ) -> LadderFacts:
     """Distances to real, held-out images after these numbers of codes.
 
     Args:
+        pictures_after: gives the samples after so many, (N, C, H, W) uint8.
         seed: of the bootstrap.
         filling: what stands in for what is not drawn, in the topmost grid and below.
     """
     reference = FrechetReference(extractor.judge(real.images).features)
-    features = [extractor.judge(ladder.pictures_after(count, *filling)).features for count in codes]
+    features = [extractor.judge(pictures_after(count)).features for count in codes]
     bootstrap = derive_seed(seed, "ladder", "bootstrap")
     found, _ = distances(reference, features, bootstrap)
     _, (drop,) = distances(reference, [features[0], features[-1]], bootstrap)

@@ -12,6 +12,7 @@ from models.hierarchical.config import MaskedConfig
 from models.hierarchical.losses import LevelPass, bits, level_pass
 from models.hierarchical.masking import Masks, draw_masks
 from training.codebook import MovingCodebooks, estimator_of
+from training.crops import Crops
 from training.draws import drawn
 from training.hierarchical.context import HierarchicalContext, level_stage
 from training.hierarchical.drawing import draw_reconstruction
@@ -48,13 +49,10 @@ class LevelTask:
         self.train, self.held_out = (context.symbols(number, "train"), context.symbols(number, "validation"))
         self.examples = len(self.train)
         self.settings = settings = context.recipe.stages.levels[number - 1]
-        grid, reduction = self.network.grid, self.network.config.reduction
-        # Squares of the grid that are cut out: how large, and in how many rows and columns they can begin.
-        crop = settings.crop
-        self.window = (crop or grid.height, crop or grid.width)
-        whole = (grid.height, grid.width)
-        self.starts = [(edge - part) // reduction + 1 for edge, part in zip(whole, self.window, strict=True)]
-        self.codes_per_example = self.window[0] * self.window[1] * grid.channels
+        grid = self.network.grid
+        self.crops = Crops(grid, settings.crop, apart=self.network.config.reduction)
+        height, width = self.crops.window
+        self.codes_per_example = height * width * grid.channels
         codebook = context.recipe.codebook
         self.estimator = estimator_of(codebook)
         entries = [quantiser.codebook.data for quantiser in self.network.bottleneck.quantisers]
@@ -86,7 +84,7 @@ class LevelTask:
 
     def loss(self, rows: Tensor, seed: int) -> tuple[Tensor, Mapping[str, Tensor]]:
         """The sum of what encoder and decoders are trained by, on one batch; their networks share no gradient."""
-        x = self._cropped(self.train.batch(rows, self.context.device), seed)
+        (x,) = self.crops.cut(seed, self.train.batch(rows, self.context.device))
         with self.context.autocast(self.settings):
             done = self._pass(x, seed)
         self.memory.observe(done.observed)
@@ -140,23 +138,6 @@ class LevelTask:
         if isinstance(config, MaskedConfig):
             masks = _masks(config, x, seed)
         return level_pass(self.network, x, masks, self.settings.commitment, self.estimator)
-
-    def _cropped(self, x: Tensor, seed: int) -> Tensor:
-        """The part of each example that is trained on."""
-        if x.shape[2:] == self.window:
-            return x
-        reduction = self.network.config.reduction
-        corners = drawn(len(x), lambda count: self._corners(count, seed)) * reduction  # (B, 2)
-        rows, columns = (
-            (corners[:, axis, None] + torch.arange(self.window[axis])).to(x.device) for axis in (0, 1)
-        )  # (B, edge) each
-        examples = torch.arange(len(x), device=x.device)
-        return x.movedim(1, -1)[examples[:, None, None], rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
-
-    def _corners(self, count: int, seed: int) -> Tensor:
-        """In which row and column of codes each of so many squares begins, (count, 2) int64."""
-        draws = torch.Generator().manual_seed(derive_seed(seed, "crop"))
-        return torch.stack([torch.randint(starts, (count,), generator=draws) for starts in self.starts], dim=1)
 
 
 def _masks(config: MaskedConfig, x: Tensor, seed: int) -> Masks:

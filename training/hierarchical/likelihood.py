@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from models.hierarchical.config import Grid
 from models.hierarchical.hierarchy import Hierarchy
 from training.evaluation.intervals import mean_estimate
 from training.hierarchical.report import CodebookFacts, GridFacts, LikelihoodFacts
@@ -32,32 +35,56 @@ def likelihood(hierarchy: Hierarchy, grids: list[Tensor], labels: Tensor, device
     Args:
         labels: (N,) int64.
     """
-    given = [bits_of_images(hierarchy, grids, index, labels, device) for index in range(len(grids))]
     null = torch.full_like(labels, hierarchy.prior.null_label)
-    without = [*given[:-1], bits_of_images(hierarchy, grids, len(grids) - 1, null, device)]
-    config = hierarchy.config
-    dimensions = config.pixels.symbols
-    facts = []
-    for index, (grid, found) in enumerate(zip(config.grids, given, strict=True)):
-        above = "the label" if index == len(grids) - 1 else f"codes of level {index + 1}"
-        facts.append(
-            GridFacts(
-                name=f"codes of level {index}" if index else "pixels",
-                given=above,
-                channels=grid.channels,
-                height=grid.height,
-                width=grid.width,
-                bits=grid.bits,
-                per_symbol=mean_estimate(found / grid.symbols),
-                per_dimension=mean_estimate(found / dimensions),
-            )
-        )
+    factors = []
+    for index, grid in enumerate(hierarchy.config.grids):
+        top = index == len(grids) - 1
+        given = "the label" if top else f"codes of level {index + 1}"
+        found = bits_of_images(hierarchy, grids, index, labels, device)
+        without = bits_of_images(hierarchy, grids, index, null, device) if top else found
+        factors.append(Factor(f"codes of level {index}" if index else "pixels", given, grid, found, without))
+    return joint(factors)
+
+
+class Factor(NamedTuple):
+    """One factor of a joint likelihood.
+
+    Attributes:
+        name: whose symbols.
+        given: what they are predicted from.
+        bits: of each image's, (N,).
+        without: the same without a label.
+    """
+
+    name: str
+    given: str
+    grid: Grid
+    bits: Tensor
+    without: Tensor
+
+
+def joint(factors: Sequence[Factor]) -> LikelihoodFacts:
+    """What they make together; the pixels' is the first."""
+    pixels = factors[0].grid
+    dimensions = pixels.symbols
     return LikelihoodFacts(
-        images=len(labels),
-        joint=mean_estimate(torch.stack(given).sum(0) / dimensions),
-        unconditional=mean_estimate(torch.stack(without).sum(0) / dimensions),
-        pixel_bits=config.pixels.bits,
-        grids=tuple(facts),
+        images=len(factors[0].bits),
+        joint=mean_estimate(torch.stack([factor.bits for factor in factors]).sum(0) / dimensions),
+        unconditional=mean_estimate(torch.stack([factor.without for factor in factors]).sum(0) / dimensions),
+        pixel_bits=pixels.bits,
+        grids=tuple(
+            GridFacts(
+                name=factor.name,
+                given=factor.given,
+                channels=factor.grid.channels,
+                height=factor.grid.height,
+                width=factor.grid.width,
+                bits=factor.grid.bits,
+                per_symbol=mean_estimate(factor.bits / factor.grid.symbols),
+                per_dimension=mean_estimate(factor.bits / dimensions),
+            )
+            for factor in factors
+        ),
     )
 
 
@@ -74,23 +101,29 @@ def bits_of_images(
             logits = hierarchy.levels[index](x, grids[index + 1][rows].to(device))
         else:
             logits = hierarchy.prior(x, labels[rows].to(device))
-        nats = cross_entropy(logits.flatten(0, -2), x.flatten(), reduction="none").view(len(x), -1)
-        found.append(nats.double().sum(1).cpu() / math.log(2))
+        found.append(bits_of_each(logits, x))
     return torch.cat(found)
+
+
+def bits_of_each(logits: Tensor, symbols: Tensor) -> Tensor:
+    """-log2 of the probability of each example's symbols (B, ...) by their logits (B, ..., V): (B,) float64."""
+    nats = cross_entropy(logits.flatten(0, -2).float(), symbols.flatten(), reduction="none").view(len(symbols), -1)
+    return nats.double().sum(1).cpu() / math.log(2)
 
 
 def codebooks(hierarchy: Hierarchy, grids: list[Tensor]) -> tuple[CodebookFacts, ...]:
     """How each level's codes are spread over its codebooks."""
-    facts = []
-    for number, (grid, codes) in enumerate(zip(hierarchy.config.grids[1:], grids[1:], strict=True), 1):
-        counts = [torch.bincount(channel.flatten(), minlength=grid.values) for channel in codes.unbind(dim=1)]
-        shares = [count.double() / count.sum() for count in counts]
-        facts.append(
-            CodebookFacts(
-                level=number,
-                entries=grid.values,
-                used=tuple(int(count.count_nonzero()) for count in counts),
-                perplexity=tuple(torch.special.entr(share).sum().exp().item() for share in shares),
-            )
-        )
-    return tuple(facts)
+    levels = enumerate(zip(hierarchy.config.grids[1:], grids[1:], strict=True), 1)
+    return tuple(codebook_facts(number, grid.values, codes) for number, (grid, codes) in levels)
+
+
+def codebook_facts(level: int, entries: int, codes: Tensor) -> CodebookFacts:
+    """Of codes (N, C, ...), each channel of which has a codebook of so many entries."""
+    counts = [torch.bincount(channel.flatten(), minlength=entries) for channel in codes.unbind(dim=1)]
+    shares = [count.double() / count.sum() for count in counts]
+    return CodebookFacts(
+        level=level,
+        entries=entries,
+        used=tuple(int(count.count_nonzero()) for count in counts),
+        perplexity=tuple(torch.special.entr(share).sum().exp().item() for share in shares),
+    )

@@ -1,4 +1,4 @@
-"""`report.json` of a hierarchical model: all that its evaluation measured, as numbers.
+"""`report.json` of a hierarchical or a refined model: all that its evaluation measured, as numbers.
 
 It holds no times, paths or host names: the same model, data and seed on the same machine give the same bytes.
 """
@@ -177,7 +177,7 @@ class HierarchicalReport(Frozen):
         versions: of Python and of the libraries that computed this.
     """
 
-    kind: Literal["hierarchical"] = "hierarchical"
+    kind: Literal["hierarchical", "refined"] = "hierarchical"
     format_version: Literal[1] = 1
     model: str
     seed: int

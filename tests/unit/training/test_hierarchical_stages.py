@@ -112,7 +112,7 @@ def test_nothing_of_the_autoregressive_decoder_reaches_what_codes_are_made_by(
 def test_crops_are_parts_that_begin_where_codes_do(untrained: HierarchicalContext) -> None:
     task = LevelTask(untrained, 1)
     x = torch.arange(64).view(1, 1, 8, 8).expand(300, 1, 8, 8)
-    cut = task._cropped(x, SEED)
+    (cut,) = task.crops.cut(SEED, x)
     assert cut.shape == (300, 1, 4, 4)
     corners = cut[:, 0, 0, 0]
     rows, columns = corners // 8, corners % 8

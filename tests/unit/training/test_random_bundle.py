@@ -13,7 +13,8 @@ from anytime import app
 from models.bundle.manifest import AUTOENCODER, PRIOR, Manifest
 from models.bundle.networks import load_hierarchy
 from models.bundle.reader import verify_bundle
-from models.errors import BundleError
+from models.bundle.refined import RefinedManifest
+from models.errors import BundleError, RecipeError
 from models.prior import build_prior
 from models.runtime import load_model
 from models.runtime.protocol import SampleRequest
@@ -21,6 +22,7 @@ from training.random_bundle import assumed_quality_curve, write_random_bundle
 from training.recipe import load_any_recipe, load_recipe
 
 SMOKE = load_recipe("smoke")
+PRETRAINED = Path(__file__).parents[3] / "models" / "pretrained"
 
 
 def test_the_command_writes_a_bundle_that_samples(tmp_path: Path) -> None:
@@ -38,6 +40,22 @@ def test_the_command_writes_a_bundle_that_samples(tmp_path: Path) -> None:
     first, second = model.decode([0, 1]).media
     assert first.shape == manifest.media.shape
     assert not np.array_equal(first, second)
+
+
+def test_a_refined_one_has_its_base_as_it_is_and_random_pixels(tmp_path: Path) -> None:
+    recipe = load_any_recipe("refined-fashion-mnist")
+    assert write_random_bundle(tmp_path / "random", recipe, 0).codes == 16 + 28 * 28
+    manifest, model = load_model(tmp_path / "random", "cpu", slots=1)
+    assert isinstance(manifest, RefinedManifest)
+    assert manifest.base == verify_bundle(PRETRAINED / "fashion-mnist")
+    model.begin(0, SampleRequest(seed=0, label=1))
+    model.step([0], 16)
+    before = model.decode([0]).media
+    model.step([0], 28 * 28)
+    assert not np.array_equal(model.decode([0]).media, before)
+    missing = recipe.model_copy(update={"base": "nothing-like-it"})
+    with pytest.raises(RecipeError, match="base: nothing-like-it: not a bundle"):
+        write_random_bundle(tmp_path / "none", missing, 0)
 
 
 def test_the_seed_decides_the_weights(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_every_bundled_recipe_is_valid_and_named_after_its_file() -> None:
     paper, studies = ("cifar10", "mnist", "vctk"), ("study-emoji", "study-fashion-mnist")
     trained = ("emoji", "fashion-mnist", "fashion-mnist-three", "predictability")
     hierarchical = (*PAPER, *(f"hierarchical-{name}" for name in trained))
-    ours = ("emoji", "fashion-mnist", "fashion-mnist-modern", "photos", "smoke", "speech")
+    ours = ("emoji", "fashion-mnist", "fashion-mnist-modern", "photos", "refined-fashion-mnist", "smoke", "speech")
     assert bundled_recipes() == tuple(sorted((*paper, *studies, *ours, *hierarchical)))
     assert [load_any_recipe(name).name for name in bundled_recipes()] == list(bundled_recipes())
 
