@@ -38,9 +38,8 @@ def compare(
     Data and classifier are as the model with the smallest pictures has them; of others' pictures the middle is judged.
 
     Example:
-        anytime compare models/pretrained/fashion-mnist \
-            models/pretrained/hierarchical-fashion-mnist \
-            --data ~/data/fashion-mnist --out compared --samples 20 --timed 1
+        anytime compare runs/mine/bundle runs/hierarchy/bundle \
+            --data ~/data/mnist --out compared --samples 20 --timed 1
     """
     require_extras()
     torch_device = prepare_torch(Device.CPU, 1)

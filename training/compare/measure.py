@@ -113,11 +113,16 @@ def compare(
 
 def check_comparable(manifest: AnyManifest, dataset: Dataset) -> None:
     """Raises AnytimeError unless a model draws pictures like these, or larger ones, of the same labels."""
-    shape = tuple(dataset.test.images.shape[1:])
-    fits = manifest.media.type == "image" and manifest.media.shape[0] == shape[0] and manifest.labels == dataset.labels
-    if not fits or any(own < real for own, real in zip(manifest.media.shape, shape, strict=True)):
+    own, real = manifest.media.shape, tuple(dataset.test.images.shape[1:])
+    images = manifest.media.type == "image" and len(real) == len(own)
+    if not images or own[0] != real[0] or own[1] < real[1] or own[2] < real[2]:
         raise AnytimeError(
-            f"{manifest.reference}: draws other pictures, or of other labels, than the data has that it is compared on"
+            f"{manifest.reference}: makes {manifest.media.type} of {list(own)}, compared on images of {list(real)}"
+        )
+    if manifest.labels != dataset.labels:
+        raise AnytimeError(
+            f"{manifest.reference}: has the labels {', '.join(manifest.labels)}; what it is compared on, "
+            f"{', '.join(dataset.labels)}"
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from factories import LABELS, tiny_manifest, tiny_networks
+from factories import LABELS, tiny_audio_manifest, tiny_manifest, tiny_networks
 from refined import random_refined
 from toy_data import toy_split, write_idx_folder
 from toy_hierarchy import toy_hierarchy_run, toy_values
@@ -16,13 +16,17 @@ from toy_refined import toy_refined_run, toy_refined_values, write_base
 from typer.testing import CliRunner
 
 from anytime import app
+from models.errors import AnytimeError
 from models.runtime.executors import build_model
 from models.runtime.protocol import SampleRequest
-from training.compare.measure import Compared, Point, _middle, looked_at
+from training.compare.measure import Compared, Point, _middle, check_comparable, looked_at
+from training.data.dataset import prepare
+from training.data.sources import open_source
 from training.evaluation.cut_short import pictures_at
 from training.evaluation.intervals import Estimate
 from training.hierarchical.pipeline import run_hierarchical
 from training.refined.pipeline import run_refined
+from training.refined.recipe import RefinedRecipe
 
 NEAR = Estimate(value=1, low=0, high=2)
 
@@ -112,10 +116,16 @@ def test_a_model_of_other_labels_is_refused(world: Path, tiny_bundle: Path) -> N
     bundles = [str(world / "ordered"), str(other)]
     common = ["--data", str(world / "data"), "--out", str(world / "out"), "--cache", str(world / "cache")]
     refused = CliRunner().invoke(app, ["compare", *bundles, *common])
-    assert refused.exit_code != 0
-    assert "tiny@1: draws other pictures, or of other labels" in str(refused.exception or refused.output)
+    assert "tiny@1: has the labels a, b, c; what it is compared on, circle, square, star" in str(refused.exception)
 
 
 def test_the_middle_of_larger_pictures_is_judged() -> None:
     images = torch.arange(2 * 36).view(2, 1, 6, 6)
     assert torch.equal(_middle(images, 4, 2), images[:, :, 1:5, 2:4])
+
+
+def test_models_of_sound_are_refused(world: Path) -> None:
+    recipe = RefinedRecipe.model_validate(toy_refined_values(world / "ordered"))
+    dataset = prepare(open_source(str(world / "data")), recipe, world / "cache")
+    with pytest.raises(AnytimeError, match=r"clips@1: makes audio of \[1, 1600\], compared on images of \[1, 8, 8\]"):
+        check_comparable(tiny_audio_manifest(), dataset)
