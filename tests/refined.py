@@ -31,12 +31,12 @@ def random_refiner(media: Media, config: RefinerConfig = CONFIG) -> Refiner:
 
 
 def random_refined(
-    slots: int, *, native: bool = True, shape: tuple[int, int, int] = (1, 8, 8), codes: int = 6
+    slots: int, *, native: bool = True, shape: tuple[int, int, int] = (1, 8, 8), codes: int = 6, device: str = "cpu"
 ) -> RefinedModel:
     """Ordered codes, then the pixels of such pictures."""
-    networks = tiny_networks(tiny_manifest(shape=shape, codes=codes))
-    base = build_model(networks.autoencoder, networks.prior, slots, "native" if native else "reference")
-    return RefinedModel(base, random_refiner(networks.manifest.media), native=native)
+    manifest, autoencoder, prior = tiny_networks(tiny_manifest(shape=shape, codes=codes))
+    base = build_model(autoencoder.to(device), prior.to(device), slots, "native" if native else "reference")
+    return RefinedModel(base, random_refiner(manifest.media).to(device), native=native)
 
 
 def write_refined(folder: Path, name: str = "refined") -> Path:

@@ -73,13 +73,17 @@ class HierarchicalModel:
     def step(self, slots: Sequence[int], codes: int = 1) -> None:
         """See `AnytimeModel.step`."""
         self._table.check_can_step(slots, codes)
-        for _ in range(codes):
+        left = dict.fromkeys(slots, codes)
+        while left:
             drawing: dict[int, list[int]] = {}
-            for slot in slots:
+            for slot in left:
                 drawing.setdefault(self._prepared(slot), []).append(slot)
             for index, members in drawing.items():
-                self._samplers[index].step(members)
-            self._table.advance(slots)
+                places = min(self._places_ahead(index, slot, left[slot]) for slot in members)
+                self._samplers[index].step(members, places)
+                self._table.advance(members, places)
+                left |= {slot: left[slot] - places for slot in members}
+            left = {slot: codes for slot, codes in left.items() if codes}
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)  # else a worker would learn nothing of what a step takes
 
@@ -138,6 +142,10 @@ class HierarchicalModel:
             self._begin_grid(slot, index)
         sampler.read(slot, places)
         return index
+
+    def _places_ahead(self, index: int, slot: int, codes: int) -> int:
+        """How many of the next codes of a slot belong to the grid that it is in."""
+        return min(codes, self._config.grids[index].places - self._samplers[index].position(slot))
 
     def _begin_grid(self, slot: int, index: int) -> None:
         """By itself, so that nothing depends on the slots beside it; the grids above are complete."""

@@ -80,18 +80,21 @@ class GridSampler:
             self._symbols[slot, :, : len(given)] = given.t()
 
     @torch.inference_mode()
-    def step(self, slots: Sequence[int]) -> None:
-        """Draw all symbols of one more place in each named slot, at least one, no repeats.
+    def step(self, slots: Sequence[int], places: int = 1) -> None:
+        """Draw all symbols of so many more places in each named slot, at least one, no repeats.
 
         Raises:
-            ValueError: if a slot is free or complete; then no slot has changed.
+            ValueError: if a slot is free, or has not so many places left; then no slot has changed.
         """
-        self._table.check_can_step(slots)
+        self._table.check_can_step(slots, places)
         rows = self._rows(slots)
+        for _ in range(places):
+            self._step(rows)
+            self._table.advance(slots)
+
+    def _step(self, rows: list[int]) -> None:
         places = [self._spare_place if slot == self._spare else self._table.position(slot) for slot in rows]
-        drawn = self._stepper.step(rows, places, self._draws.choose(rows, places))
-        self._symbols[rows, :, places] = drawn
-        self._table.advance(slots)
+        self._symbols[rows, :, places] = self._stepper.step(rows, places, self._draws.choose(rows, places))
 
     @torch.inference_mode()
     def read(self, slot: int, places: int) -> None:

@@ -76,11 +76,11 @@ class NativeGridSampler:
             uniforms.ctypes.data,
         )
 
-    def step(self, slots: Sequence[int]) -> None:
-        """See `GridSampler.step`."""
-        self._table.check_can_step(slots)
-        self._kernels.pixelcnn_step(self._handle, len(slots), (c_int32 * len(slots))(*slots))
-        self._table.advance(slots)
+    def step(self, slots: Sequence[int], places: int = 1) -> None:
+        """See `GridSampler.step`; one call for all places."""
+        self._table.check_can_step(slots, places)
+        self._kernels.pixelcnn_step(self._handle, len(slots), (c_int32 * len(slots))(*slots), places)
+        self._table.advance(slots, places)
 
     def read(self, slot: int, places: int) -> None:
         """See `GridSampler.read`."""
@@ -115,7 +115,7 @@ class NativeGridSampler:
         return torch.from_numpy(found).movedim(3, 1)
 
     def drawn_from(self, row: int) -> NDArray[np.float32]:
-        """(C, V): the logits from which the last step drew for its slot number `row`."""
+        """(C, V): the logits from which the last step drew, at its last place, for its slot number `row`."""
         address = self._kernels.pixelcnn_logits(self._handle, row)
         return library.view_floats(address, (self.grid.channels, self.grid.values)).copy()
 

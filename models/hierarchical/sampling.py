@@ -44,8 +44,7 @@ def draw_all(sampler: AnySampler, features: Tensor, how: Sequence[Draw]) -> Tens
     slots = range(len(how))
     for slot in slots:
         sampler.begin(slot, features[slot], how[slot])
-    for _ in range(sampler.grid.places):
-        sampler.step(slots)
+    sampler.step(slots, sampler.grid.places)
     symbols = sampler.symbols(slots)
     for slot in slots:
         sampler.release(slot)

@@ -132,13 +132,13 @@ struct Kernels {
     // features (places or 1, features); the first `given` of a slot's symbols are not drawn; uniforms (places * channels).
     void (*pixelcnn_begin)(void *pixelcnn, int32_t slot, const float *features, int32_t given, const int32_t *symbols, const Draw *,
                            const double *uniforms);
-    // One more place for each of `count` slots, none named twice, each short of all places.
-    void (*pixelcnn_step)(void *pixelcnn, int32_t count, const int32_t *slots);
+    // So many more places for each of `count` slots, none named twice, each at least as many short of all.
+    void (*pixelcnn_step)(void *pixelcnn, int32_t count, const int32_t *slots, int32_t places);
     // Bring a slot to a place all symbols before which were given.
     void (*pixelcnn_read)(void *pixelcnn, int32_t slot, int32_t places);
     // All logits (places, channels, values) given all symbols (places, channels); no slot changes.
     void (*pixelcnn_pass)(void *pixelcnn, const float *features, const int32_t *symbols, float *logits);
     const int32_t *(*pixelcnn_symbols)(void *pixelcnn);  // (slots, places, channels); owned by it
-    // (channels, values) of the slot named in place `row` of the last step; owned by it, overwritten by the next call.
+    // (channels, values) of the slot named in place `row`, at the last place stepped to; owned by it, overwritten by the next call.
     const float *(*pixelcnn_logits)(void *pixelcnn, int32_t row);
 };

@@ -158,7 +158,7 @@ class Kernels(ctypes.Structure):
             "pixelcnn_begin",
             ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_void_p, c_int32, c_void_p, POINTER(Draw), c_void_p),
         ),
-        ("pixelcnn_step", ctypes.CFUNCTYPE(None, c_void_p, c_int32, _integers)),
+        ("pixelcnn_step", ctypes.CFUNCTYPE(None, c_void_p, c_int32, _integers, c_int32)),
         ("pixelcnn_read", ctypes.CFUNCTYPE(None, c_void_p, c_int32, c_int32)),
         ("pixelcnn_pass", ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_void_p, c_void_p)),
         ("pixelcnn_symbols", ctypes.CFUNCTYPE(c_void_p, c_void_p)),

@@ -66,15 +66,21 @@ class RefinedModel:
     def step(self, slots: Sequence[int], codes: int = 1) -> None:
         """See `AnytimeModel.step`."""
         self._table.check_can_step(slots, codes)
-        for _ in range(codes):
-            among_codes = [slot for slot in slots if self._table.position(slot) < self._first]
-            if among_codes:
-                self._base.step(among_codes)
-            if among_pixels := [slot for slot in slots if slot not in among_codes]:
-                for slot in among_pixels:
+        left = dict.fromkeys(slots, codes)
+        while left:
+            among_codes = {slot: self._first - self._table.position(slot) for slot in left}
+            drawing = [slot for slot, ahead in among_codes.items() if ahead > 0]
+            if drawing:
+                more = min(min(left[slot], among_codes[slot]) for slot in drawing)
+                self._base.step(drawing, more)
+            else:  # none is among its codes any more
+                drawing, more = list(left), min(left.values())
+                for slot in drawing:
                     self._prepare(slot)
-                self._sampler.step(among_pixels)
-            self._table.advance(slots)
+                self._sampler.step(drawing, more)
+            self._table.advance(drawing, more)
+            left = {slot: count - more * (slot in drawing) for slot, count in left.items()}
+            left = {slot: count for slot, count in left.items() if count}
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)  # else a worker would learn nothing of what a step takes
 

@@ -1,7 +1,10 @@
-"""Hierarchical models on a CUDA device: `make test-gpu`. Left out of `make test`, which must pass without one."""
+"""Hierarchical and refined models on CUDA: `make test-gpu`. Left out of `make test`, which must pass without a GPU."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from hierarchies import (
@@ -12,11 +15,13 @@ from hierarchies import (
     random_network,
     random_symbols,
 )
+from refined import random_refined
 
 from models.config import SamplingDefaults
 from models.hierarchical.config import GatedPixelCNNConfig, Grid
 from models.hierarchical.incremental import IncrementalPixelCNN
 from models.hierarchical.sampling import sample_symbols
+from models.runtime.protocol import SampleRequest
 
 pytestmark = pytest.mark.gpu
 
@@ -61,3 +66,19 @@ def test_samples_are_those_of_the_cpu() -> None:
     there = random_hierarchy(config, torch.float64).cuda()
     here, drawn = (sample_symbols(each, [0, 1, None], 3, SamplingDefaults()) for each in (on_cpu, there))
     assert all(torch.equal(*each) for each in zip(here, drawn, strict=True))
+
+
+def test_a_refined_model_goes_on_from_what_it_has_drawn() -> None:
+    """Codes and pixels, alone and beside another slot that is elsewhere."""
+    model, request = random_refined(2, native=False, device="cuda"), SampleRequest(5, 1, 2)
+    model.begin(0, request)
+    model.step([0], model.total_codes)
+    (whole,) = model.decode([0]).media
+    (codes,) = model.codes([0])
+    for given in (3, 6, 40):
+        model.begin(1, replace(request, codes=tuple(codes[:given])))
+        model.step([1], model.total_codes - given)
+        assert model.codes([1]) == [codes]
+        assert np.allclose(model.decode([1]).media[0], whole, rtol=0, atol=1e-5)
+        model.check_integrity()
+        model.release(1)
