@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models.hierarchical import packing
-from models.hierarchical.filling import down_to_pixels, fill_below, fill_top, likeliest_codes
+from models.hierarchical.filling import down_to_pixels, fill_top, likeliest_codes
 from models.hierarchical.hierarchy import Hierarchy
 from models.hierarchical.residual import intensities
 from models.hierarchical.sampling import hows, sampler_of
@@ -56,6 +56,7 @@ class HierarchicalModel:
         ]
         self.executor = self._samplers[0].name
         self._requests: dict[int, SampleRequest] = {}
+        self._guessed: dict[int, tuple[int, Tensor]] = {}  # by slot, of which grid, and the guess (C, H, W)
         self._device = hierarchy.prior.labels.weight.device
         self._likeliest = likeliest_codes(hierarchy, self._samplers[-1])
 
@@ -113,6 +114,7 @@ class HierarchicalModel:
         """See `AnytimeModel.release`."""
         self._table.release(slot)
         del self._requests[slot]
+        self._guessed.pop(slot, None)
         for sampler in self._samplers:
             if sampler.holds(slot):
                 sampler.release(slot)
@@ -126,7 +128,8 @@ class HierarchicalModel:
     def _agrees(self, slot: int) -> bool:
         """Whether no grid of a slot has drawn more than it should, and none of a free slot has anything."""
         if not self._table.is_taken(slot):
-            return slot not in self._requests and not any(sampler.holds(slot) for sampler in self._samplers)
+            begun = any(sampler.holds(slot) for sampler in self._samplers)
+            return not begun and slot not in self._requests and slot not in self._guessed
         index, places = self._reached(slot)
         drawn = [sampler.position(slot) if sampler.holds(slot) else 0 for sampler in self._samplers]
         return slot in self._requests and not any(drawn[:index]) and drawn[index] <= places
@@ -177,6 +180,13 @@ class HierarchicalModel:
                 left -= places
         return found
 
+    def _guesses(self, index: int, slots: Sequence[int]) -> Tensor:
+        """What the auxiliary decoder makes of the grids above, which are complete: once for each slot."""
+        if unknown := [slot for slot in slots if self._guessed.get(slot, (-1,))[0] != index]:
+            found = self._hierarchy.levels[index].guess(self._samplers[index + 1].symbols(unknown))
+            self._guessed |= {slot: (index, guess) for slot, guess in zip(unknown, found, strict=True)}
+        return torch.stack([self._guessed[slot][1] for slot in slots])
+
     def _filled(self, index: int, slots: Sequence[int]) -> Tensor:
         """A grid (B, C, H, W) int64 of slots that have reached it, guessed where it is not drawn."""
         grid = self._config.grids[index]
@@ -187,5 +197,5 @@ class HierarchicalModel:
         if drawn.all():
             return known
         if index < len(self._hierarchy.levels):
-            return fill_below(self._hierarchy, index, known, drawn, self._samplers[index + 1].symbols(slots))
+            return torch.where(drawn, known, self._guesses(index, slots))
         return fill_top(known, drawn, self._likeliest[self._labels(slots)])
