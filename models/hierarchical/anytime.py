@@ -45,7 +45,9 @@ class HierarchicalModel:
         self.total_codes = config.total_codes
         self.slots = slots
         self.buckets = power_of_two_buckets(slots)
-        self.stages = config.first_codes[::-1]
+        begins = config.first_codes[::-1]
+        # The first code of a grid below the topmost takes longer than others: with it its condition is computed.
+        self.stages = tuple(sorted({*begins, *(first + 1 for first in begins if 0 < first < self.total_codes - 1)}))
         self._hierarchy, self._config = hierarchy, config
         self._table = SlotTable(slots, self.total_codes)
         networks = [*(level.local for level in hierarchy.levels), hierarchy.prior.network]

@@ -38,7 +38,10 @@ class RefinedModel:
         grid = refiner.grid
         self.slots = base.slots
         self.total_codes = base.total_codes + grid.places
-        self.stages: tuple[int, ...] = (0, base.total_codes)
+        # With the first pixel all that is drawn depends on is computed.
+        self.stages: tuple[int, ...] = tuple(
+            sorted({0, base.total_codes, min(base.total_codes + 1, self.total_codes - 1)})
+        )
         self.buckets = tuple(sorted({*base.buckets, *power_of_two_buckets(base.slots)}))
         self._base, self._refiner, self._grid = base, refiner, grid
         self._first = base.total_codes  # of the positions among the pixels

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import hypot
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
+from math import hypot, inf
 from operator import add, attrgetter
 from typing import NamedTuple
 
@@ -132,18 +133,21 @@ class BatchCosts:
     A bucket that was hardly ever used is taken to vary as much, in proportion, as the nearest one that was. Else some
     slow measurements at the start would make it look dear, so that it is never used, and never known better.
 
-    Stages are learnt apart, so that many observations of a cheap one never hide what a dear one costs, and what is
-    planned is the dearest: a job that waits begins with the first, and those that run go from one to the next.
+    Stages are learnt apart, so that many observations of a cheap one never hide what a dear one costs. What is planned
+    ahead is the dearest: a job that waits begins with the first, and those that run go from one to the next. Only what
+    begins at once, and is over before anything else does, goes by the stage that it is in.
 
     Args:
         buckets: ascending batch sizes that the runtime pads to; a batch above the last one is several calls.
+        passing: stages that a sample is in for one code only. They are not planned ahead, but heeded when they come.
 
     Attributes:
         high, median: seconds that a batch hardly ever exceeds, and that it usually takes.
     """
 
-    def __init__(self, buckets: Sequence[int]) -> None:
+    def __init__(self, buckets: Sequence[int], passing: Collection[int] = ()) -> None:
         self.buckets = tuple(buckets)
+        self._passing = passing
         self._stages: dict[int, _StageCosts] = {}
         self._bucket_of = [bisect_left(self.buckets, batch) for batch in range(self.buckets[-1] + 1)]
         self._durations: list[Duration] = []  # by bucket, once they are asked for
@@ -178,9 +182,10 @@ class BatchCosts:
             known.clear()
 
     def _duration(self, index: int) -> Duration:
-        """What a bucket takes in the dearest stage."""
+        """What a bucket takes in the dearest stage that is planned ahead."""
         if not self._durations:
-            stages, buckets = self._stages.values(), range(len(self.buckets))
+            stages = [costs for stage, costs in self._stages.items() if stage not in self._passing]
+            buckets = range(len(self.buckets))
             self._durations += [_longest(*(stage.duration(each) for stage in stages)) for each in buckets]
         return self._durations[index]
 
@@ -205,6 +210,14 @@ class BatchCosts:
         calls, rest = divmod(batch, self.buckets[-1])
         whole, part = self._duration(len(self.buckets) - 1).times(calls), self.duration(rest)
         return Duration(*map(add, whole, part))
+
+    def within(self, batch: int, stage: int) -> Duration:
+        """What a batch takes in one stage, or `MIXED`; as planned ahead while nothing is known of that one."""
+        if batch < len(self._bucket_of) and (costs := self._stages.get(stage)) is not None:
+            duration = costs.duration(self._bucket_of[batch])
+            if duration.high:
+                return duration
+        return self.duration(batch)
 
 
 def _longest(*durations: Duration) -> Duration:
@@ -286,6 +299,7 @@ class Costs:
 
     Args:
         buckets: batch sizes that the runtime pads to, ascending.
+        stages: positions from each of which on operations may cost something else; see `AnytimeModel.stages`.
 
     Attributes:
         steps: a turn that draws one code, with all that comes before it: reading requests, reporting, deciding.
@@ -294,10 +308,13 @@ class Costs:
         encodes: with handing over the result.
     """
 
-    def __init__(self, buckets: Sequence[int]) -> None:
-        self.steps = BatchCosts(buckets)
-        self.repeats = BatchCosts(buckets)
-        self.decodes = BatchCosts(buckets)
+    def __init__(self, buckets: Sequence[int], stages: Sequence[int] = (0,)) -> None:
+        self._stages = tuple(stages)
+        lengths = [following - first for first, following in pairwise(self._stages)]
+        passing = {stage for stage, length in enumerate(lengths) if stage and length == 1}
+        self.steps = BatchCosts(buckets, passing)
+        self.repeats = BatchCosts(buckets, passing)
+        self.decodes = BatchCosts(buckets, passing)
         self.encodes = EncodeCosts()
         self.usual = Rates(self.steps.median, self.decodes.median, self.encodes.median)
         self._safe = Rates(self.steps.high, self.decodes.high, self.encodes.high)
@@ -307,9 +324,25 @@ class Costs:
         """The decode reserve: seconds to decode these samples in one batch and to encode and send each."""
         return self._safe.finish(kinds)
 
-    def repeat(self, batch: int) -> float:
+    def stage_of(self, positions: Iterable[int]) -> int:
+        """The stage that samples with so many codes each are in; `MIXED` if not all are in one."""
+        if len(self._stages) == 1:
+            return 0
+        found = {bisect_right(self._stages, position) - 1 for position in positions}
+        return found.pop() if len(found) == 1 else MIXED
+
+    def left_of_stage(self, position: int) -> float:
+        """How many codes a sample with so many may draw until another stage begins; no end if it is in the last."""
+        stage = bisect_right(self._stages, position)
+        return self._stages[stage] - position if stage < len(self._stages) else inf
+
+    def step_now(self, batch: int, stage: int) -> float:
+        """Seconds of a step of samples that are all in this stage."""
+        return self.step(batch) if len(self._stages) == 1 else self.steps.within(batch, stage).high
+
+    def repeat(self, batch: int, stage: int) -> float:
         """Seconds that each further code of the same turn takes; as much as the first while that is not known."""
-        return self.repeats.high(batch) or self.step(batch)
+        return self.repeats.within(batch, stage).high or self.step(batch)
 
     def least(self, codes: int) -> float:
         """Seconds that drawing so many codes alone and decoding them usually takes."""

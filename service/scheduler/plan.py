@@ -275,12 +275,13 @@ def _worthiest(view: _View) -> Sequence[Job]:
 
 def _codes(view: _View, part: Sequence[Job]) -> int:
     """How many codes these draw before anything else is looked at; at least the one that everyone can bear."""
-    further = view.costs.repeats.median(len(part))
+    further = view.costs.repeats.within(len(part), view.costs.stage_of(job.position for job in part)).median
     first = view.now + view.costs.usual.step(len(part))
     room = min([MOMENT_S, *(job.preview_at - first for job in part if job.preview_every is not None)])
     if room < further or not further:
         return 1
-    codes = min(1 + int(room / further), *map(_codes_of_one_worth, part))
+    ahead = min(view.costs.left_of_stage(job.position) for job in part)
+    codes = int(min(1 + room / further, ahead, *map(_codes_of_one_worth, part)))
     while codes > 1 and not view.bears(step_cost(part, view.costs, codes), view.heeded, set(part)):
         codes //= 2
     return codes

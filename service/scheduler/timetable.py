@@ -16,8 +16,9 @@ _NEARLY_BEST = 1.25  # times what a sample costs in the best batch
 
 def step_cost(jobs: Collection[Job], costs: Costs, codes: int = 1) -> float:
     """Seconds in which these draw so many codes: a row for each, after one for every code that is still unread."""
-    first = costs.step(sum(job.unread for job in jobs)) + costs.step(len(jobs))
-    return first + (codes - 1) * costs.repeat(len(jobs)) if codes > 1 else first
+    stage = costs.stage_of(job.position for job in jobs)
+    first = costs.step(sum(job.unread for job in jobs)) + costs.step_now(len(jobs), stage)
+    return first + (codes - 1) * costs.repeat(len(jobs), stage) if codes > 1 else first
 
 
 def late_jobs(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from models.runtime.protocol import AnytimeModel
 from service import messages
 from service.clock import Clock
 from service.outcomes import StopReason
-from service.scheduler import MIXED, MOMENT_S, Costs, Entry, Job, Kind, plan
+from service.scheduler import MOMENT_S, Costs, Entry, Job, Kind, plan
 from service.scheduler.costs import WINDOW, BatchCosts
 from service.worker.measure import Encode, measure_encode, measure_model
 from service.worker.requests import Request
@@ -98,9 +97,12 @@ class Engine:
     @property
     def turn_s(self) -> float:
         """Seconds that its next turn may take: some steps of all its slots, or the end of all that run."""
-        running = [job.encoding for job in self._jobs if job.slot is not None]
+        running = [job for job in self._jobs if job.slot is not None]
         step = self.costs.step(min(len(self._jobs), self.model.slots))
-        return max(step + MOMENT_S, self.costs.finish(running))
+        now = (
+            self.costs.step_now(len(running), self.costs.stage_of(job.position for job in running)) if running else 0.0
+        )
+        return max(max(step, now) + MOMENT_S, self.costs.finish(job.encoding for job in running))
 
     @property
     def reserve_s(self) -> float:
@@ -212,7 +214,7 @@ class Engine:
         jobs = self._still_here(jobs)
         if not jobs:
             return
-        reading, stage = any(job.unread for job in jobs), self._stage(jobs)
+        reading, stage = any(job.unread for job in jobs), self.costs.stage_of(job.position for job in jobs)
         slots = _slots(jobs)
         missing = self._missing(jobs[0], codes)  # fewer if a larger batch has drawn some
         try:
@@ -251,14 +253,6 @@ class Engine:
             *(self.reference, batch, costs[0].largest, error),
         )
         return True
-
-    def _stage(self, jobs: Sequence[Job]) -> int:
-        """Of the model's stages, the one that these are in; `MIXED` if not all are in one."""
-        stages = self.model.stages
-        if len(stages) == 1:
-            return 0
-        found = {bisect_right(stages, job.position) - 1 for job in jobs}
-        return found.pop() if len(found) == 1 else MIXED
 
     def _learn_step(self, batch: int, stage: int, codes: int, first: float, rest: float) -> None:
         self.costs.steps.observe(batch, first, stage)
@@ -299,7 +293,7 @@ class Engine:
         jobs = self._still_here(jobs)
         if not jobs:
             return []
-        stage = self._stage(jobs)
+        stage = self.costs.stage_of(job.position for job in jobs)
         try:
             samples = self._decode_batch(jobs)
         except Exception as error:

@@ -30,10 +30,16 @@ def measure_model(model: AnytimeModel, batch: int, costs: Costs, clock: Clock) -
     return decoded
 
 
+def _codes_of(model: AnytimeModel, stage: int) -> int:
+    """How many codes are drawn in a stage."""
+    ends = [*model.stages[1:], model.total_codes]
+    return ends[stage] - model.stages[stage]
+
+
 def _measure_stage(model: AnytimeModel, starts: Sequence[int], stage: int, costs: Costs, clock: Clock) -> Decoded:
     """The same of slots that hold so many codes."""
     slots, batch = list(range(len(starts))), len(starts)
-    room = model.total_codes - max(starts)
+    room = model.total_codes - max(starts) if stage == MIXED else _codes_of(model, stage)
     for slot, start in enumerate(starts):
         model.begin(slot, SampleRequest(seed=slot, codes=(0,) * start))
     try:

@@ -32,7 +32,7 @@ def warm_up(model: AnytimeModel, encode: Encode, kinds: Sequence[Kind], clock: C
 
     Buckets for which the device has too little memory are done without, unless that is the smallest.
     """
-    costs = Costs(model.buckets)
+    costs = Costs(model.buckets, model.stages)
     takes = 0.0
     for bucket in model.buckets:
         try:

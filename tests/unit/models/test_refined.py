@@ -118,7 +118,7 @@ def test_a_bundle_is_loaded_and_served_as_it_was_written(tmp_path: Path, model: 
     assert isinstance(manifest, RefinedManifest)
     assert manifest.codes == CODES + PLACES
     assert manifest.code_values == (8,) * (CODES + PLACES)
-    assert loaded.stages == (0, CODES)
+    assert loaded.stages == (0, CODES, CODES + 1)
     networks = load_any(path)
     assert isinstance(networks, LoadedRefined)
     again = RefinedModel(build_model(networks.base.autoencoder, networks.base.prior, 2, "native"), networks.refiner)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from service.scheduler import Costs
@@ -48,6 +50,32 @@ def test_stages_are_learnt_apart_and_the_dearest_is_planned() -> None:
     costs.observe(4, 0.009, MIXED)
     assert (costs.high(4), costs.median(1)) == (0.009, 0.002)
     assert len(costs.history()[1]) == 4 * WINDOW + 1
+
+
+def test_what_a_stage_takes_is_that_of_the_dearest_while_it_is_not_known() -> None:
+    costs = Costs((1, 4), stages=(0, 3))
+    costs.repeats.observe(1, 0.005, 0)
+    assert costs.repeat(1, 1) == 0.005
+    costs.repeats.observe(1, 0.001, 1)
+    assert [costs.repeat(1, stage) for stage in (0, 1, MIXED)] == [0.005, 0.001, 0.005]
+    assert costs.repeats.within(2, 1) == exactly(0.001)  # of no larger batch anything is known
+    assert costs.repeats.within(9, 1) == costs.repeats.duration(9)  # several calls
+
+
+def test_samples_are_in_a_stage_or_in_several() -> None:
+    costs = Costs((1,), stages=(0, 3, 8))
+    assert [costs.stage_of([position]) for position in (0, 2, 3, 7, 8, 99)] == [0, 0, 1, 1, 2, 2]
+    assert (costs.stage_of([3, 7]), costs.stage_of([2, 3]), Costs((1,)).stage_of([2, 3])) == (1, MIXED, 0)
+
+
+def test_what_a_sample_passes_but_once_is_not_planned_ahead() -> None:
+    """Else the first pixel's cost would be reserved at every code."""
+    costs = Costs((1,), stages=(0, 3, 4))
+    for stage, seconds in enumerate((0.001, 0.009, 0.002)):
+        costs.steps.observe(1, seconds, stage)
+    assert (costs.step(1), costs.usual.step(1)) == (0.002, 0.002)
+    assert [costs.step_now(1, stage) for stage in (0, 1, 2)] == [0.001, 0.009, 0.002]
+    assert [costs.left_of_stage(position) for position in (0, 2, 3, 4, 99)] == [3, 1, 1, inf, inf]
 
 
 def test_batches_are_padded_to_buckets_and_never_cost_less_than_smaller_ones() -> None:

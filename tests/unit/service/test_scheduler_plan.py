@@ -242,6 +242,38 @@ def test_where_a_step_takes_less_than_a_decision_several_codes_are_drawn_upon_on
     assert plan(0.0, [running], flat(), QUALITY, 4).codes == 1
 
 
+def test_as_many_are_drawn_upon_one_decision_as_the_stage_that_they_are_in_allows() -> None:
+    """Though others are dearer, and what is planned beyond is the dearest; and no more than everyone can bear."""
+    costs = Costs((1, 2), stages=(0, 4))
+    for batch in (1, 2):
+        costs.steps.observe(batch, 1e-4)
+        costs.repeats.observe(batch, 2.5e-4, 0)
+        costs.repeats.observe(batch, 5e-5, 1)
+        costs.decodes.observe(batch, 2e-4)
+    costs.encodes.observe(KIND, 1e-4)
+    for position, codes in ((1, 3), (4, 11)):
+        assert plan(0.0, [job("a", 1.0, slot=0, position=position)], costs, QUALITY, 4).codes == codes
+    assert plan(0.0, [job("a", 1.0, slot=0, position=3)], costs, QUALITY, 4).codes == 1  # where the next begins
+    cheap, dear = (job(f"{at}", 1.0, slot=at, position=at) for at in (5, 1))
+    assert plan(0.0, [cheap, dear], costs, QUALITY, 8).codes == 3
+    hurried = job("hurried", 1e-4 + 4.5 * 5e-5 + 3e-4, slot=0, position=4)
+    assert plan(0.0, [hurried], costs, QUALITY, 4).codes == 5
+
+
+def test_a_step_that_takes_longer_but_once_is_borne_before_it_is_taken() -> None:
+    """The first code of the second stage: whoever has no time for it is sent without."""
+    costs = Costs((1,), stages=(0, 3, 4))
+    for stage, seconds in enumerate((1e-4, 3e-3, 1e-4)):
+        costs.steps.observe(1, seconds, stage)
+        costs.repeats.observe(1, 5e-5, stage)
+        costs.decodes.observe(1, 2e-4, stage)
+    costs.encodes.observe(KIND, 1e-4)
+    for position, deadline, goes_on in ((2, 1e-3, True), (3, 1e-3, False), (3, 4e-3, True), (4, 1e-3, True)):
+        chosen = plan(0.0, [job("a", deadline, slot=0, position=position)], costs, QUALITY, 1)
+        assert bool(chosen.step) == goes_on
+        assert bool(chosen.decode) != goes_on
+
+
 def test_nobody_draws_codes_at_once_that_are_worth_less_or_that_it_must_not_have() -> None:
     far = job("far", 1.0, slot=0, position=2)
     for fields, codes in (({"max_codes": 5}, 3), ({"target_codes": 6}, 4), ({"target_codes": 2}, 11)):

@@ -21,12 +21,13 @@ QUALITY = [1 - 0.5**n for n in range(9)]
 class Bench:
     """An engine, and everything that it sends."""
 
-    def __init__(self, slots: int = 4) -> None:
+    def __init__(self, slots: int = 4, stages: tuple[int, ...] = (0,)) -> None:
         self.clock = ManualClock(100.0)
         self.model = FakeModel(slots=slots, spend=self.clock.spend)
         self.sent: list[messages.FromWorker] = []
         self.unencodable: set[str] = set()
-        costs = Costs(self.model.buckets)
+        self.model.stages = stages
+        costs = Costs(self.model.buckets, stages)
         for bucket in self.model.buckets:
             costs.steps.observe(bucket, 0.001)
             costs.decodes.observe(bucket, 0.001)
@@ -119,7 +120,7 @@ def test_quick_steps_are_taken_several_upon_one_decision_and_learnt_apart(bench:
     assert bench.model.position(0) == 6
     bench.turns()
     assert bench.result("b").outputs[0].codes == [code_of(4, 0, position) for position in range(8)]
-    assert bench.engine.costs.repeat(1) == pytest.approx(0.0001)
+    assert bench.engine.costs.repeat(1, 0) == pytest.approx(0.0001)
     taken = [step.seconds for step in bench.engine.steps for _ in range(step.times)]
     assert taken == pytest.approx([0.0001] * 16)
 
@@ -399,8 +400,7 @@ def test_one_that_alone_needs_more_memory_than_there_is_fails_alone() -> None:
 
 def test_what_stages_cost_is_learnt_apart() -> None:
     """A request that has come to a cheap stage does not hide what one in the dear stage takes."""
-    bench = Bench()
-    bench.model.stages = (0, 2)
+    bench = Bench(stages=(0, 2))
     bench.model.step_s = 0.004
     bench.submit("a", max_codes=2)
     bench.turns()
