@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from models.bundle.manifest import PRIOR, BundleName, BundleVersion, FileEntry, check_quality_curve, identity_of
-from models.config import Frozen, Media, SamplingDefaults
+from models.bundle.manifest import PRIOR, BundleName, BundleVersion, FileEntry, Identified, check_quality_curve
+from models.config import Media, SamplingDefaults
 from models.hierarchical.config import HierarchyConfig
 
 KIND = "hierarchical"
@@ -20,7 +20,7 @@ def level_file(number: int) -> str:
     return f"level-{number}.safetensors"
 
 
-class HierarchicalManifest(Frozen):
+class HierarchicalManifest(Identified):
     """The contents of `bundle.json` of a hierarchical model.
 
     A level's weights are a file of their own, without the teacher of masked self-prediction, which only training needs.
@@ -63,11 +63,6 @@ class HierarchicalManifest(Frozen):
         return tuple(1 << grid.bits * grid.channels for grid in grids for _ in range(grid.places))
 
     @property
-    def most_values(self) -> int:
-        """The largest of `code_values`."""
-        return max(self.code_values)
-
-    @property
     def decoding(self) -> tuple[str, ...]:
         """The files whose weights say what codes mean."""
         return tuple(level_file(number) for number in range(1, len(self.hierarchy.levels) + 1))
@@ -76,16 +71,6 @@ class HierarchicalManifest(Frozen):
     def encodes(self) -> bool:
         """Whether the service can turn a file into codes: its encoder has no networks of these."""
         return False
-
-    @property
-    def reference(self) -> str:
-        """How a client names exactly this: name@version."""
-        return f"{self.name}@{self.version}"
-
-    @cached_property
-    def identity(self) -> str:
-        """See `identity_of`."""
-        return identity_of(self.reference, self)
 
     @model_validator(mode="after")
     def _fits_together(self) -> HierarchicalManifest:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -74,7 +74,40 @@ class EightBitCheck(Frozen):
         return not self.outdated and all(each.ratio <= EIGHT_BIT_LIMIT for each in self.fractions)
 
 
-class Manifest(Frozen):
+class Identified(Frozen):
+    """What manifests of all kinds are known by."""
+
+    if TYPE_CHECKING:  # each kind has these fields at a place of its own, which the identity depends on
+        name: str
+        version: str
+
+    @property
+    def code_values(self) -> tuple[int, ...]:
+        """How many values each of the K codes may take."""
+        raise NotImplementedError
+
+    @property
+    def reference(self) -> str:
+        """How a client names exactly this: name@version."""
+        return f"{self.name}@{self.version}"
+
+    @cached_property
+    def identity(self) -> str:
+        """name@version#digest of all that `bundle.json` says, the hashes of the weights included.
+
+        Two bundles of one identity draw the same codes; a bundle that was replaced by another of the same version has
+        another identity.
+        """
+        digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return f"{self.reference}#{digest[:12]}"
+
+    @property
+    def most_values(self) -> int:
+        """The largest of `code_values`."""
+        return max(self.code_values)
+
+
+class Manifest(Identified):
     """The contents of `bundle.json`.
 
     Attributes:
@@ -109,11 +142,6 @@ class Manifest(Frozen):
         return (self.autoencoder.codebook,) * self.codes
 
     @property
-    def most_values(self) -> int:
-        """The largest of `code_values`."""
-        return self.autoencoder.codebook
-
-    @property
     def decoding(self) -> tuple[str, ...]:
         """The files whose weights say what codes mean."""
         return (AUTOENCODER,)
@@ -122,16 +150,6 @@ class Manifest(Frozen):
     def encodes(self) -> bool:
         """Whether the service can turn a file into codes."""
         return True
-
-    @property
-    def reference(self) -> str:
-        """How a client names exactly this: name@version."""
-        return f"{self.name}@{self.version}"
-
-    @cached_property
-    def identity(self) -> str:
-        """See `identity_of`."""
-        return identity_of(self.reference, self)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -152,15 +170,6 @@ class Manifest(Frozen):
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels must be distinct")
         return self
-
-
-def identity_of(reference: str, manifest: Frozen) -> str:
-    """name@version#digest of all that `bundle.json` says, the hashes of the weights included.
-
-    Two bundles of one identity draw the same codes; a bundle that was replaced by another of the same version has
-    another identity.
-    """
-    return f"{reference}#{hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:12]}"
 
 
 def check_quality_curve(curve: Sequence[float], codes: int) -> None:

@@ -87,18 +87,6 @@ class LoadedRefined(NamedTuple):
     refiner: Refiner
 
 
-def load_refined(path: Path, device: str = "cpu") -> LoadedRefined:
-    """Verify the bundle of a refined model at folder `path` and load its networks.
-
-    Raises:
-        BundleError: like `load_networks`, or if the model is of another kind.
-    """
-    manifest = verify_any_bundle(path)
-    if not isinstance(manifest, RefinedManifest):
-        raise BundleError(path, f"kind: is {manifest.kind}, where a refined model is needed")
-    return LoadedRefined(manifest, build_networks(path, manifest.base, device), build_refiner(path, manifest, device))
-
-
 def build_refiner(path: Path, manifest: RefinedManifest, device: str) -> Refiner:
     """The refiner of a bundle that was verified. Raises BundleError like `build_networks`."""
     refiner = Refiner(manifest.refiner, manifest.pixels)
@@ -113,7 +101,8 @@ def load_any(path: Path) -> Networks | LoadedHierarchy | LoadedRefined:
         return build_networks(path, manifest, "cpu")
     if isinstance(manifest, HierarchicalManifest):
         return build_hierarchy(path, manifest, "cpu")
-    return LoadedRefined(manifest, build_networks(path, manifest.base, "cpu"), build_refiner(path, manifest, "cpu"))
+    base, refiner = build_networks(path, manifest.base, "cpu"), build_refiner(path, manifest, "cpu")
+    return LoadedRefined(manifest, base, refiner)
 
 
 def _fill(module: nn.Module, file: Path) -> None:

@@ -13,11 +13,11 @@ from models.bundle.manifest import (
     BundleName,
     BundleVersion,
     FileEntry,
+    Identified,
     Manifest,
     check_quality_curve,
-    identity_of,
 )
-from models.config import Frozen, Media, SamplingDefaults
+from models.config import Media, SamplingDefaults
 from models.hierarchical.config import Grid
 from models.refined.config import RefinerConfig
 
@@ -25,7 +25,7 @@ KIND = "refined"
 REFINER = "refiner.safetensors"
 
 
-class RefinedManifest(Frozen):
+class RefinedManifest(Identified):
     """The contents of `bundle.json` of a refined model.
 
     Attributes:
@@ -79,11 +79,6 @@ class RefinedManifest(Frozen):
         return self.base.code_values + (1 << grid.bits * grid.channels,) * grid.places
 
     @property
-    def most_values(self) -> int:
-        """The largest of `code_values`."""
-        return max(self.code_values)
-
-    @property
     def decoding(self) -> tuple[str, ...]:
         """The files whose weights say what codes mean; a pixel means itself."""
         return (AUTOENCODER,)
@@ -92,16 +87,6 @@ class RefinedManifest(Frozen):
     def encodes(self) -> bool:
         """Whether the service can turn a file into codes: its encoder knows none but those of the base."""
         return False
-
-    @property
-    def reference(self) -> str:
-        """How a client names exactly this: name@version."""
-        return f"{self.name}@{self.version}"
-
-    @cached_property
-    def identity(self) -> str:
-        """See `identity_of`."""
-        return identity_of(self.reference, self)
 
     @model_validator(mode="after")
     def _fits_together(self) -> RefinedManifest:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from stopped_after import run_with_stops
+from torch import nn
 from toy_data import toy_split, write_idx_folder
 from toy_hierarchy import toy_hierarchy_run, toy_values
 
@@ -20,7 +20,6 @@ from models.bundle.networks import load_hierarchy, load_networks
 from models.bundle.reader import read_manifest, verify_any_bundle
 from models.errors import BundleError
 from models.hierarchical.sampling import sample_symbols
-from training.checkpoint import save_checkpoint
 from training.hierarchical.context import HierarchicalContext
 from training.hierarchical.drawing import draw_below
 from training.hierarchical.likelihood import encode_all, likelihood
@@ -52,31 +51,13 @@ def digests(bundle: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundle.iterdir()}
 
 
-class Stopped(Exception):
-    """What ends a run in a test."""
-
-
 @pytest.mark.parametrize("saves", [(1, 4, 11), (7, 9, 5), (26,)])
 def test_a_run_that_was_stopped_anywhere_ends_as_an_unbroken_one(
     run: HierarchicalContext, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: tuple[int, ...]
 ) -> None:
     """After so many checkpoints each time, which are written after every step."""
-    for most in saves:
-        left = most
-
-        def interrupted(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-            nonlocal left
-            save_checkpoint(path, tensors, facts)
-            left -= 1
-            if left == 0:
-                raise Stopped
-
-        monkeypatch.setattr("training.loop.save_checkpoint", interrupted)
-        with pytest.raises(Stopped):
-            run_hierarchical(toy_hierarchy_run(data, tmp_path))
-        assert not (tmp_path / "bundle").exists()
-    monkeypatch.setattr("training.loop.save_checkpoint", save_checkpoint)
-    run_hierarchical(toy_hierarchy_run(data, tmp_path))
+    bundle = tmp_path / "bundle"
+    run_with_stops(lambda: run_hierarchical(toy_hierarchy_run(data, tmp_path)), saves, monkeypatch, bundle)
     assert digests(tmp_path / "bundle") == digests(run.bundle_path)
     state = json.loads((tmp_path / "state.json").read_text())
     assert state["completed"] == [stage.name for stage in stages_of(run.recipe)]

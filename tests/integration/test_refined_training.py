@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from factories import write_tiny_bundle
-from torch import Tensor, nn
+from stopped_after import run_with_stops
+from torch import nn
 from toy_data import toy_split, write_idx_folder
 from toy_refined import toy_refined_run, toy_refined_values, write_base
 from typer.testing import CliRunner
@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from anytime import app
 from models.bundle.networks import LoadedRefined, load_any
 from models.errors import RecipeError
-from training.checkpoint import load_tensors, save_checkpoint
+from training.checkpoint import load_tensors
 from training.evaluation.reconstruction import reconstruct
 from training.files import CheckpointError
 from training.hierarchical.report import HierarchicalReport
@@ -51,29 +51,13 @@ def digests(bundle: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundle.iterdir()}
 
 
-class Stopped(Exception):
-    """What ends a run in a test."""
-
-
 def test_a_run_that_was_stopped_ends_as_an_unbroken_one(
     run: RefinedContext, data: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for most in (1, 4, 3):
-        left = most
+    def go_on() -> None:
+        run_refined(toy_refined_run(data, tmp_path, toy_refined_values(base), checkpoint_seconds=0))
 
-        def interrupted(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-            nonlocal left
-            save_checkpoint(path, tensors, facts)
-            left -= 1
-            if left == 0:
-                raise Stopped
-
-        monkeypatch.setattr("training.loop.save_checkpoint", interrupted)
-        with pytest.raises(Stopped):
-            run_refined(toy_refined_run(data, tmp_path, toy_refined_values(base), checkpoint_seconds=0))
-        assert not (tmp_path / "bundle").exists()
-    monkeypatch.setattr("training.loop.save_checkpoint", save_checkpoint)
-    run_refined(toy_refined_run(data, tmp_path, toy_refined_values(base), checkpoint_seconds=0))
+    run_with_stops(go_on, (1, 4, 3), monkeypatch, tmp_path / "bundle")
     assert digests(tmp_path / "bundle") == digests(run.bundle_path)
 
 
