@@ -58,6 +58,9 @@ class HierarchicalModel:
         ]
         self.executor = self._samplers[0].name
         self._requests: dict[int, SampleRequest] = {}
+        # By slot that has drawn: in which grid, and how many more places of that; none, and the next is to be begun.
+        self._drawing: dict[int, int] = {}
+        self._ahead: dict[int, int] = {}
         self._guessed: dict[int, tuple[int, Tensor]] = {}  # by slot, of which grid, and the guess (C, H, W)
         self._device = hierarchy.prior.labels.weight.device
         self._likeliest = likeliest_codes(hierarchy, self._samplers[-1])
@@ -76,17 +79,19 @@ class HierarchicalModel:
     def step(self, slots: Sequence[int], codes: int = 1) -> None:
         """See `AnytimeModel.step`."""
         self._table.check_can_step(slots, codes)
-        left = dict.fromkeys(slots, codes)
-        while left:
+        while codes:
             drawing: dict[int, list[int]] = {}
-            for slot in left:
-                drawing.setdefault(self._prepared(slot), []).append(slot)
+            for slot in slots:
+                if not self._ahead.get(slot):
+                    self._prepare(slot)
+                drawing.setdefault(self._drawing[slot], []).append(slot)
+            places = min(codes, *(self._ahead[slot] for slot in slots))
             for index, members in drawing.items():
-                places = min(self._places_ahead(index, slot, left[slot]) for slot in members)
                 self._samplers[index].step(members, places)
-                self._table.advance(members, places)
-                left |= {slot: left[slot] - places for slot in members}
-            left = {slot: codes for slot, codes in left.items() if codes}
+            self._table.advance(slots, places)
+            for slot in slots:
+                self._ahead[slot] -= places
+            codes -= places
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)  # else a worker would learn nothing of what a step takes
 
@@ -116,6 +121,7 @@ class HierarchicalModel:
         """See `AnytimeModel.release`."""
         self._table.release(slot)
         del self._requests[slot]
+        self._ahead.pop(slot, None)
         self._guessed.pop(slot, None)
         for sampler in self._samplers:
             if sampler.holds(slot):
@@ -131,7 +137,7 @@ class HierarchicalModel:
         """Whether no grid of a slot has drawn more than it should, and none of a free slot has anything."""
         if not self._table.is_taken(slot):
             begun = any(sampler.holds(slot) for sampler in self._samplers)
-            return not begun and slot not in self._requests and slot not in self._guessed
+            return not begun and not any(slot in held for held in (self._requests, self._ahead, self._guessed))
         index, places = self._reached(slot)
         drawn = [sampler.position(slot) if sampler.holds(slot) else 0 for sampler in self._samplers]
         return slot in self._requests and not any(drawn[:index]) and drawn[index] <= places
@@ -139,18 +145,14 @@ class HierarchicalModel:
     def _reached(self, slot: int) -> packing.Reached:
         return packing.reached(self._config, self._table.position(slot))
 
-    def _prepared(self, slot: int) -> int:
-        """The grid that a slot's next code belongs to, begun, and what is given of it read."""
+    def _prepare(self, slot: int) -> None:
+        """Have the grid that a slot's next code belongs to begun, and what is given of it read."""
         index, places = self._reached(slot)
         sampler = self._samplers[index]
         if not sampler.holds(slot):
             self._begin_grid(slot, index)
         sampler.read(slot, places)
-        return index
-
-    def _places_ahead(self, index: int, slot: int, codes: int) -> int:
-        """How many of the next codes of a slot belong to the grid that it is in."""
-        return min(codes, self._config.grids[index].places - self._samplers[index].position(slot))
+        self._drawing[slot], self._ahead[slot] = index, sampler.grid.places - places
 
     def _begin_grid(self, slot: int, index: int) -> None:
         """By itself, so that nothing depends on the slots beside it; the grids above are complete."""

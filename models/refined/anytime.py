@@ -50,6 +50,7 @@ class RefinedModel:
         self.executor = f"{base.executor.name}, {self._sampler.name}"
         self._requests: dict[int, SampleRequest] = {}
         self._pictures: dict[int, Picture] = {}  # what slots that are among their pixels have of their codes
+        self._drawing: set[int] = set()  # slots all of whose given pixels have been read
         self._device = refiner.input.weight.device
 
     @torch.inference_mode()
@@ -69,21 +70,20 @@ class RefinedModel:
     def step(self, slots: Sequence[int], codes: int = 1) -> None:
         """See `AnytimeModel.step`."""
         self._table.check_can_step(slots, codes)
-        left = dict.fromkeys(slots, codes)
-        while left:
-            among_codes = {slot: self._first - self._table.position(slot) for slot in left}
-            drawing = [slot for slot, ahead in among_codes.items() if ahead > 0]
-            if drawing:
-                more = min(min(left[slot], among_codes[slot]) for slot in drawing)
-                self._base.step(drawing, more)
-            else:  # none is among its codes any more
-                drawing, more = list(left), min(left.values())
-                for slot in drawing:
-                    self._prepare(slot)
-                self._sampler.step(drawing, more)
-            self._table.advance(drawing, more)
-            left = {slot: count - more * (slot in drawing) for slot, count in left.items()}
-            left = {slot: count for slot, count in left.items() if count}
+        while codes:
+            ahead = {slot: self._first - self._table.position(slot) for slot in slots}
+            among_codes = [slot for slot in slots if ahead[slot] > 0]
+            among_pixels = [slot for slot in slots if ahead[slot] <= 0]
+            more = min([codes, *(ahead[slot] for slot in among_codes)])
+            if among_codes:
+                self._base.step(among_codes, more)
+            if among_pixels:
+                for slot in among_pixels:
+                    if slot not in self._drawing:
+                        self._prepare(slot)
+                self._sampler.step(among_pixels, more)
+            self._table.advance(slots, more)
+            codes -= more
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)  # else a worker would learn nothing of what a step takes
 
@@ -108,6 +108,7 @@ class RefinedModel:
         self._table.release(slot)
         self._base.release(slot)
         del self._requests[slot]
+        self._drawing.discard(slot)
         if self._pictures.pop(slot, None) is not None:
             self._sampler.release(slot)
 
@@ -123,7 +124,7 @@ class RefinedModel:
         if held != (slot in self._pictures) or self._table.is_taken(slot) != (slot in self._requests):
             return False
         if not self._table.is_taken(slot):
-            return not held
+            return not held and slot not in self._drawing
         position = self._table.position(slot)
         drawn = self._sampler.position(slot) if held else 0
         return self._base.position(slot) == min(position, self._first) and drawn <= max(0, position - self._first)
@@ -133,6 +134,7 @@ class RefinedModel:
         if slot not in self._pictures:
             self._begin_pixels(slot)
         self._sampler.read(slot, self._table.position(slot) - self._first)
+        self._drawing.add(slot)
 
     def _begin_pixels(self, slot: int) -> None:
         """By itself, so that nothing depends on the slots beside it; its codes are complete."""
