@@ -11,7 +11,7 @@ Pure: no torch, no asyncio, no I/O, no clock. Time is an argument, in seconds; `
 
 from __future__ import annotations
 
-from service.scheduler.costs import MIXED, Costs
+from service.scheduler.costs import Costs
 from service.scheduler.jobs import HIGHEST, LOWEST, NORMAL, Ending, Entry, Job, Plan, urgency
 from service.scheduler.plan import plan
 from service.scheduler.tables import Kind
@@ -20,7 +20,6 @@ from service.scheduler.timetable import MOMENT_S
 __all__ = [
     "HIGHEST",
     "LOWEST",
-    "MIXED",
     "MOMENT_S",
     "NORMAL",
     "Costs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import hypot, inf
@@ -17,8 +17,6 @@ HISTORY = 4096
 LIKELY = 0.9
 HIGH = 0.98
 KNOWN = 50  # of fewer observations the high quantile is the largest
-MIXED = -1
-"""The stage of a batch whose samples are in several: the runtime calls each apart."""
 BUSY_BATCH = 8  # with it simulated overload made hardly anyone late; with 64 one in four, though fewer were refused
 
 
@@ -171,7 +169,7 @@ class BatchCosts:
         self._forget()
 
     def observe(self, batch: int, seconds: float, stage: int = 0) -> None:
-        """Learn that a batch of 1 .. the largest bucket took so long, all of it in one stage, or `MIXED`."""
+        """Learn that a batch of 1 .. the largest bucket took so long, all of it in one stage."""
         costs = self._stages.get(stage) or self._stages.setdefault(stage, _StageCosts(self.buckets))
         costs.observe(self._bucket_of[batch], seconds)
         self._forget()
@@ -212,7 +210,7 @@ class BatchCosts:
         return Duration(*map(add, whole, part))
 
     def within(self, batch: int, stage: int) -> Duration:
-        """What a batch takes in one stage, or `MIXED`; as planned ahead while nothing is known of that one."""
+        """What a batch takes in one stage; as planned ahead while nothing is known of that one."""
         if batch < len(self._bucket_of) and (costs := self._stages.get(stage)) is not None:
             duration = costs.duration(self._bucket_of[batch])
             if duration.high:
@@ -324,12 +322,13 @@ class Costs:
         """The decode reserve: seconds to decode these samples in one batch and to encode and send each."""
         return self._safe.finish(kinds)
 
-    def stage_of(self, positions: Iterable[int]) -> int:
-        """The stage that samples with so many codes each are in; `MIXED` if not all are in one."""
-        if len(self._stages) == 1:
-            return 0
-        found = {bisect_right(self._stages, position) - 1 for position in positions}
-        return found.pop() if len(found) == 1 else MIXED
+    def stage_of(self, position: int) -> int:
+        """The stage that a sample with so many codes is in."""
+        return bisect_right(self._stages, position) - 1
+
+    def in_stages(self, positions: Sequence[int]) -> Mapping[int, int]:
+        """How many of the samples with so many codes are in each stage; each is a batch of its own."""
+        return {0: len(positions)} if len(self._stages) == 1 else Counter(map(self.stage_of, positions))
 
     def left_of_stage(self, position: int) -> float:
         """How many codes a sample with so many may draw until another stage begins; no end if it is in the last."""

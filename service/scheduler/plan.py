@@ -275,7 +275,8 @@ def _worthiest(view: _View) -> Sequence[Job]:
 
 def _codes(view: _View, part: Sequence[Job]) -> int:
     """How many codes these draw before anything else is looked at; at least the one that everyone can bear."""
-    further = view.costs.repeats.within(len(part), view.costs.stage_of(job.position for job in part)).median
+    batches = view.costs.in_stages([job.position for job in part]).items()
+    further = sum(view.costs.repeats.within(count, stage).median for stage, count in batches)
     first = view.now + view.costs.usual.step(len(part))
     room = min([MOMENT_S, *(job.preview_at - first for job in part if job.preview_every is not None)])
     if room < further or not further:

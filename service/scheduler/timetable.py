@@ -15,10 +15,17 @@ _NEARLY_BEST = 1.25  # times what a sample costs in the best batch
 
 
 def step_cost(jobs: Collection[Job], costs: Costs, codes: int = 1) -> float:
-    """Seconds in which these draw so many codes: a row for each, after one for every code that is still unread."""
-    stage = costs.stage_of(job.position for job in jobs)
-    first = costs.step(sum(job.unread for job in jobs)) + costs.step_now(len(jobs), stage)
-    return first + (codes - 1) * costs.repeat(len(jobs), stage) if codes > 1 else first
+    """Seconds in which these draw so many codes: a row for each, after one for every code that is still unread.
+
+    Those of each stage are a batch.
+    """
+    batches = costs.in_stages([job.position for job in jobs]).items()
+    seconds = costs.step(sum(job.unread for job in jobs)) + sum(
+        costs.step_now(count, stage) for stage, count in batches
+    )
+    if codes > 1:
+        seconds += (codes - 1) * sum(costs.repeat(count, stage) for stage, count in batches)
+    return seconds
 
 
 def late_jobs(

@@ -17,6 +17,7 @@ from service.clock import Clock
 from service.outcomes import StopReason
 from service.scheduler import MOMENT_S, Costs, Entry, Job, Kind, plan
 from service.scheduler.costs import WINDOW, BatchCosts
+from service.scheduler.timetable import step_cost
 from service.worker.measure import Encode, measure_encode, measure_model
 from service.worker.requests import Request
 from service.worker.stopwatch import Stopwatch
@@ -99,10 +100,9 @@ class Engine:
         """Seconds that its next turn may take: some steps of all its slots, or the end of all that run."""
         running = [job for job in self._jobs if job.slot is not None]
         step = self.costs.step(min(len(self._jobs), self.model.slots))
-        now = (
-            self.costs.step_now(len(running), self.costs.stage_of(job.position for job in running)) if running else 0.0
+        return max(
+            max(step, step_cost(running, self.costs)) + MOMENT_S, self.costs.finish(job.encoding for job in running)
         )
-        return max(max(step, now) + MOMENT_S, self.costs.finish(job.encoding for job in running))
 
     @property
     def reserve_s(self) -> float:
@@ -206,15 +206,23 @@ class Engine:
 
     def _step(self, jobs: Sequence[Job], codes: int) -> None:
         """So many more codes for each; what the first takes includes all that was done before it."""
-        for part in _parts(jobs, self.costs.steps):
+        for part in self._parts(jobs, self.costs.steps):
             self._step_part(part, codes)
+
+    def _parts(self, jobs: Sequence[Job], costs: BatchCosts) -> list[Sequence[Job]]:
+        """In batches of which each is done in one call, and is in one stage."""
+        stages: dict[int, list[Job]] = {}
+        for job in jobs:
+            stages.setdefault(self.costs.stage_of(job.position), []).append(job)
+        size = costs.largest
+        return [group[start : start + size] for group in stages.values() for start in range(0, len(group), size)]
 
     def _step_part(self, jobs: Sequence[Job], codes: int) -> None:
         """The same in one batch; if that fails, each alone, or where memory is short in smaller ones."""
         jobs = self._still_here(jobs)
         if not jobs:
             return
-        reading, stage = any(job.unread for job in jobs), self.costs.stage_of(job.position for job in jobs)
+        reading, stage = any(job.unread for job in jobs), self.costs.stage_of(jobs[0].position)
         slots = _slots(jobs)
         missing = self._missing(jobs[0], codes)  # fewer if a larger batch has drawn some
         try:
@@ -286,14 +294,16 @@ class Engine:
 
     def _decode(self, jobs: Sequence[Job]) -> list[_Sample]:
         """Decode in as few batches as there is memory for."""
-        return [sample for part in _parts(jobs, self.costs.decodes) for sample in self._decode_part(part)]
+        samples = [sample for part in self._parts(jobs, self.costs.decodes) for sample in self._decode_part(part)]
+        order = {job: index for index, job in enumerate(jobs)}
+        return sorted(samples, key=lambda sample: order[sample.job])
 
     def _decode_part(self, jobs: Sequence[Job]) -> list[_Sample]:
         """Decode in one batch; if that fails, each alone, or where memory is short in smaller ones."""
         jobs = self._still_here(jobs)
         if not jobs:
             return []
-        stage = self.costs.stage_of(job.position for job in jobs)
+        stage = self.costs.stage_of(jobs[0].position)
         try:
             samples = self._decode_batch(jobs)
         except Exception as error:
@@ -379,11 +389,6 @@ class Engine:
         if job.slot is not None:
             self.model.release(job.slot)
             job.slot = None
-
-
-def _parts(jobs: Sequence[Job], costs: BatchCosts) -> list[Sequence[Job]]:
-    """In batches of which each is done in one call."""
-    return [jobs[start : start + costs.largest] for start in range(0, len(jobs), costs.largest)]
 
 
 def _slots(jobs: Iterable[Job]) -> list[int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.runtime.protocol import AnytimeModel, Decoded, SampleRequest
 from service.clock import Clock
-from service.scheduler import MIXED, Costs, Kind
+from service.scheduler import Costs, Kind
 
 Encode = Callable[[NDArray[np.float32], str, int], bytes]
 """Sample, format and scale to bytes."""
@@ -18,29 +18,20 @@ _FURTHER = 3
 
 
 def measure_model(model: AnytimeModel, batch: int, costs: Costs, clock: Clock) -> Decoded:
-    """A step, another upon it, and a decode of a batch, observed: of each of the model's stages, and of all mixed.
+    """A step, another upon it, and a decode of a batch, observed: of each of the model's stages.
 
     Every slot must be free, and is so again.
     """
     for stage, start in enumerate(model.stages):
-        decoded = _measure_stage(model, [start] * batch, stage, costs, clock)
-    if batch > 1 and len(model.stages) > 1:
-        mixed = [model.stages[slot % len(model.stages)] for slot in range(batch)]
-        _measure_stage(model, mixed, MIXED, costs, clock)
+        end = [*model.stages, model.total_codes][stage + 1]
+        decoded = _measure_stage(model, batch, stage, end - start, costs, clock)
     return decoded
 
 
-def _codes_of(model: AnytimeModel, stage: int) -> int:
-    """How many codes are drawn in a stage."""
-    ends = [*model.stages[1:], model.total_codes]
-    return ends[stage] - model.stages[stage]
-
-
-def _measure_stage(model: AnytimeModel, starts: Sequence[int], stage: int, costs: Costs, clock: Clock) -> Decoded:
-    """The same of slots that hold so many codes."""
-    slots, batch = list(range(len(starts))), len(starts)
-    room = model.total_codes - max(starts) if stage == MIXED else _codes_of(model, stage)
-    for slot, start in enumerate(starts):
+def _measure_stage(model: AnytimeModel, batch: int, stage: int, room: int, costs: Costs, clock: Clock) -> Decoded:
+    """The same of one, which has so many codes."""
+    slots, start = list(range(batch)), model.stages[stage]
+    for slot in slots:
         model.begin(slot, SampleRequest(seed=slot, codes=(0,) * start))
     try:
         began = clock.now()

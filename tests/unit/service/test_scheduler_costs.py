@@ -5,7 +5,7 @@ from math import inf
 import pytest
 
 from service.scheduler import Costs
-from service.scheduler.costs import HIGH, KNOWN, MIXED, WINDOW, BatchCosts, EncodeCosts, Window, by_pixels, exactly
+from service.scheduler.costs import HIGH, KNOWN, WINDOW, BatchCosts, EncodeCosts, Window, by_pixels, exactly
 
 
 def test_window_knows_median_and_high_quantile_of_the_last_observations() -> None:
@@ -38,7 +38,7 @@ def test_a_slowdown_is_followed_and_forgotten() -> None:
 
 
 def test_stages_are_learnt_apart_and_the_dearest_is_planned() -> None:
-    """However often a cheap one is seen; where batches are of several stages, they cost what those do."""
+    """However often a cheap one is seen."""
     costs = BatchCosts((1, 4))
     costs.observe(1, 0.005, 0)
     for _ in range(2 * WINDOW):
@@ -47,8 +47,8 @@ def test_stages_are_learnt_apart_and_the_dearest_is_planned() -> None:
     for _ in range(2 * WINDOW):
         costs.observe(1, 0.002, 0)
     assert costs.duration(1) == exactly(0.002)
-    costs.observe(4, 0.009, MIXED)
-    assert (costs.high(4), costs.median(1)) == (0.009, 0.002)
+    costs.observe(4, 0.009, 1)
+    assert costs.high(4) == pytest.approx(0.009)
     assert len(costs.history()[1]) == 4 * WINDOW + 1
 
 
@@ -57,15 +57,16 @@ def test_what_a_stage_takes_is_that_of_the_dearest_while_it_is_not_known() -> No
     costs.repeats.observe(1, 0.005, 0)
     assert costs.repeat(1, 1) == 0.005
     costs.repeats.observe(1, 0.001, 1)
-    assert [costs.repeat(1, stage) for stage in (0, 1, MIXED)] == [0.005, 0.001, 0.005]
+    assert [costs.repeat(1, stage) for stage in (0, 1)] == [0.005, 0.001]
     assert costs.repeats.within(2, 1) == exactly(0.001)  # of no larger batch anything is known
     assert costs.repeats.within(9, 1) == costs.repeats.duration(9)  # several calls
 
 
-def test_samples_are_in_a_stage_or_in_several() -> None:
+def test_samples_are_in_stages() -> None:
     costs = Costs((1,), stages=(0, 3, 8))
-    assert [costs.stage_of([position]) for position in (0, 2, 3, 7, 8, 99)] == [0, 0, 1, 1, 2, 2]
-    assert (costs.stage_of([3, 7]), costs.stage_of([2, 3]), Costs((1,)).stage_of([2, 3])) == (1, MIXED, 0)
+    assert [costs.stage_of(position) for position in (0, 2, 3, 7, 8, 99)] == [0, 0, 1, 1, 2, 2]
+    assert costs.in_stages([3, 0, 7, 99]) == {0: 1, 1: 2, 2: 1}
+    assert (Costs((1,)).in_stages([2, 3]), Costs((1,)).in_stages([])) == ({0: 2}, {0: 0})
 
 
 def test_what_a_sample_passes_but_once_is_not_planned_ahead() -> None:

@@ -10,6 +10,7 @@ import pytest
 from fake_model import FakeModel, code_of
 from manual_clock import ManualClock
 
+from models.runtime.protocol import Decoded
 from service import messages
 from service.scheduler import Costs
 from service.worker import report
@@ -396,6 +397,33 @@ def test_one_that_alone_needs_more_memory_than_there_is_fails_alone() -> None:
     bench.submit("b", seed=2)
     bench.turns()
     assert bench.result("b").outputs[0].stop_reason == "complete"
+
+
+def test_those_of_each_stage_are_a_batch() -> None:
+    """Stepped together and decoded together, and sent in the order of their deadlines."""
+    bench = Bench(stages=(0, 2))
+    batches: list[set[int]] = []
+    step, decode = bench.model.step, bench.model.decode
+
+    def stepped(slots: Sequence[int], codes: int = 1) -> None:
+        batches.append({bench.model.position(slot) // 2 for slot in slots})
+        step(slots, codes)
+
+    def decoded(slots: Sequence[int]) -> Decoded:
+        batches.append({min(bench.model.position(slot) // 2, 1) for slot in slots})
+        return decode(slots)
+
+    bench.model.step, bench.model.decode = stepped, decoded  # type: ignore[method-assign]
+    for remaining_ms, name in ((900, "second"), (800, "first"), (950, "third")):
+        bench.submit(name, remaining_ms=remaining_ms, max_codes=2 if name == "first" else 3)
+    for _ in range(2):
+        bench.engine.turn(bench.clock.now())
+    bench.submit("late comer", remaining_ms=1000, max_codes=3)
+    bench.turns()
+    assert all(len(batch) == 1 for batch in batches)
+    assert {0} in batches[batches.index({1}) :]  # the late comer begins while others are in the second stage
+    ended = [message.id for message in bench.sent if isinstance(message, messages.Result)]
+    assert ended == ["first", "second", "third", "late comer"]
 
 
 def test_what_stages_cost_is_learnt_apart() -> None:
