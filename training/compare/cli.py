@@ -81,7 +81,7 @@ def compare(
         "models": [each.model_dump(mode="json") for each in found],
     }
     (out / "compare.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    (out / "compare.png").write_bytes(plot(found, f"FD ({extractor.name})"))
+    (out / "compare.png").write_bytes(plot(found, "distance to real pictures, FD"))
     console.print(_table(found))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from training.compare.measure import Compared
 from training.evaluation.plots import render
@@ -26,6 +27,10 @@ def plot(found: Sequence[Compared], distance: str) -> bytes:
             axes.errorbar(times, values, spread, fmt="o", color=colour, markersize=3, linewidth=1)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("milliseconds that a sample has, one CPU thread")
         axes.set_ylabel(distance)
 
