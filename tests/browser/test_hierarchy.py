@@ -1,14 +1,18 @@
-"""The hierarchy that ships, in the playground: it sharpens through its levels like any other model."""
+"""Hierarchies in the playground, the one that ships among them: they sharpen through their levels like any model."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from browsing import Playground, playground
 from playwright.sync_api import Browser, expect
 from server_process import ROOT, ServerProcess, running_server
+
+from training.random_bundle import write_random_bundle
+from training.recipe import load_any_recipe
 
 CODES, TOPMOST = 1088, 64
 
@@ -44,17 +48,28 @@ def test_previews_begin_among_the_topmost_codes_and_end_among_the_pixels(page: P
     assert page["#strip .tile"].count() <= 16
 
 
-def test_what_is_stopped_is_complete_and_goes_on_as_the_same_picture(page: Playground) -> None:
-    page.open()
-    page.deadline("End")
-    request = page.generate()
-    page.previewed(request, 1)
-    page["#stop"].click()
-    stopped = page.ending(request)["outputs"][0]
+@pytest.fixture
+def slow(browser: Browser, tmp_path: Path) -> Iterator[Playground]:
+    """Of one in colour, whose pixels PyTorch draws: it takes a second, in which there is time to press a button."""
+    write_random_bundle(tmp_path / "slow", load_any_recipe("hierarchical-emoji"), 0)
+    with (
+        running_server(tmp_path / "slow", tmp_path, "--executor", "reference") as server,
+        playground(browser, server.url) as each,
+    ):
+        yield each
+
+
+def test_what_is_stopped_is_complete_and_goes_on_as_the_same_picture(slow: Playground) -> None:
+    slow.open()
+    slow.deadline("End")
+    request = slow.generate()
+    slow.previewed(request, 1)
+    slow["#stop"].click()
+    stopped = slow.ending(request)["outputs"][0]
     assert 1 <= len(stopped["codes"]) < CODES
-    assert page.colours("#picture") > 8
-    page["#continue"].click()
-    page.until(lambda: page.last_id() != request)
-    finer = page.ending(page.last_id())["outputs"][0]
+    assert slow.colours("#picture") > 1
+    slow["#continue"].click()
+    slow.until(lambda: slow.last_id() != request)
+    finer = slow.ending(slow.last_id())["outputs"][0]
     assert finer["codes"][: len(stopped["codes"])] == stopped["codes"]
     assert len(finer["codes"]) == CODES

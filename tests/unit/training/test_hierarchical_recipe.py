@@ -90,7 +90,11 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(values: dict[str, Any], 
 @pytest.mark.parametrize(
     ("read", "text", "said"),
     [
-        (load_any_recipe, 'kind = "hierarchic"', "kind: should be 'hierarchical' or left out, got 'hierarchic'"),
+        (
+            load_any_recipe,
+            'kind = "hierarchic"',
+            "kind: should be 'hierarchical' or 'refined', or left out, got 'hierarchic'",
+        ),
         (load_recipe, 'kind = "hierarchical"', "kind: is a hierarchical model's recipe, where an ordered model's is"),
     ],
 )
