@@ -20,6 +20,7 @@ export class Stage {
   #thumbs = new Map(); // picture → Tile
   #siblings = new Map(); // sample → Tile
   #file = null; // the URL of what is played or downloaded
+  #offered = null; // the picture in it
 
   /**
    * parts: elements by name. hooks: `connection`; `chosen()` after another sample or picture was chosen;
@@ -93,22 +94,26 @@ export class Stage {
   }
 
   #paint(picture) {
-    if (picture === null || picture === this.#shown) return;
-    this.#shown = picture;
-    const { canvas } = this.#parts;
+    if (picture === null) return;
     const { media } = this.#answer.model;
-    this.#fit(media);
-    paint(canvas, picture, media);
-    canvas.setAttribute("aria-label", `The sample after ${count(picture.codes, "code")}`);
-    this.#offer(picture, media);
-    this.#hooks.chosen();
+    const isNew = picture !== this.#shown;
+    this.#shown = picture;
+    if (isNew) {
+      const { canvas } = this.#parts;
+      this.#fit(media);
+      paint(canvas, picture, media);
+      canvas.setAttribute("aria-label", `The sample after ${count(picture.codes, "code")}`);
+    }
+    this.#offer(picture, media); // also of what is shown already: an answer may end as its last preview was
+    if (isNew) this.#hooks.chosen();
   }
 
   /** A player of what is shown, once nothing newer will come by itself. */
   #offer(picture, media) {
     const { player } = this.#parts;
     player.hidden = media.type !== "audio";
-    if (player.hidden || this.#answer.running || this.#halt !== null) return;
+    if (player.hidden || this.#answer.running || this.#halt !== null || picture === this.#offered) return;
+    this.#offered = picture;
     URL.revokeObjectURL(this.#file);
     this.#file = URL.createObjectURL(picture.blob);
     player.src = this.#file;
